@@ -1,0 +1,251 @@
+"""What the simulator's API server keeps (pods, nodes, events), its dialects, and its deliberate faults."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from adapters.simulation import Loop, Wire
+from conformance.runtime import ConditionStatus, ContainerSeen, EventSeen, NodeSeen, PodSeen, PodSpec
+
+FAULTS: dict[str, str] = {
+    "never-restarts-anyway": "Never restarts a container that failed",
+    "onfailure-restarts-success": "OnFailure restarts a container that exited 0",
+    "always-gives-up": "Always does not restart a container that exited 0",
+    "onfailure-gives-up": "OnFailure does not restart a container that failed",
+    "forgets-restart-count": "the restart count stays 0",
+    "counts-backwards": "the restart count is 0 again at the third incarnation",
+    "reuses-instance": "a restarted container keeps the id of its first incarnation",
+    "revives-terminal": "the containers of a Succeeded or Failed pod are started again",
+    "failed-needs-all": "a pod with one container that failed and one that did not is Succeeded",
+    "running-too-early": "a pod is Running although one of its containers has never started",
+    "pending-while-restarting": "a pod is Pending while a container restarts",
+    "forgets-scheduled-event": "no event records the binding of a pod",
+    "forgets-completed-event": "no event records a normal exit",
+    "forgets-failed-event": "no event records an abnormal exit",
+    "forgets-oom-event": "no event records that a container ran out of memory",
+    "forgets-error-event": "under Never no error event follows the one about the memory",
+    "forgets-disk-event": "no event records the death of a disk",
+    "oom-is-success": "a container that ran out of memory counts as having exited 0",
+    "ignores-lost-node": "the pods of a lost node stay as they are",
+    "deletes-lost-pods": "the pods of a lost node are deleted, not marked Failed",
+    "moves-pods": "the pods of a lost node are bound to another node",
+    "revives-lost-pods": "a node that returns overwrites the Failed that its pods were marked with",
+    "schedules-anywhere": "pods are bound to nodes that are not ready",
+    "starts-before-bound": "containers run before the binding of their pod is recorded",
+    "ignores-dead-disk": "nothing happens when a disk dies",
+    "restarts-after-disk-death": "the restart policy is applied to what the death of a disk has killed",
+    "keeps-pods-of-terminated-node": "the pods of a Terminated node stay as they are",
+    "node-skips-pending": "a new node is Running at once",
+    "terminated-node-returns": "a Terminated node becomes Running again",
+    "conditions-outside-running": "a Pending node shows conditions",
+    "ready-means-reachable": "NodeReady stays True when the kubelet stops answering",
+}
+"""The deliberately wrong builds of the simulator: a suite that misses one of them has a hole."""
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """Where the readings of the lifecycle differ in what the simulator does."""
+
+    exit_events: bool
+    """The end of a container is recorded as an event (seed.md L283-L312; v0.17.0.md EVENT-2, EVENT-3)."""
+    disk_failure: bool
+    """The death of a disk is noticed (seed.md L313-L316; v0.17.0.md EVENT-3)."""
+    restarting_is_running: bool
+    """A pod is Running while a container restarts (seed.md L264; v0.17.0.md F-T1 row 1)."""
+    node_phase: bool
+    """Nodes have a phase and NodeReachable (seed.md L177, L181; v0.17.0.md NODE-PHASE-2, NODE-COND-1)."""
+    first_ready: ConditionStatus
+    """NodeReady when the kubelet has just checked in (v0.17.0.md NODE-COND-4: the first report says True)."""
+    stopped_ready: ConditionStatus
+    """NodeReady when the kubelet of a reachable node does not answer (seed.md L181; v0.17.0.md NODE-COND-10)."""
+    lost_pods_fail: bool
+    """The pods of a lost node become Failed (seed.md L278); otherwise they are deleted (v0.17.0.md PART-1)."""
+    terminated_node_stays: bool
+    """The record of a node that ended stays (seed.md L177); otherwise it is deleted (v0.17.0.md NC-SYNC-4)."""
+
+
+DIALECTS: dict[str, Dialect] = {
+    "seed": Dialect(
+        exit_events=True,
+        disk_failure=True,
+        restarting_is_running=True,
+        node_phase=True,
+        first_ready="Unknown",
+        stopped_ready="False",
+        lost_pods_fail=True,
+        terminated_node_stays=True,
+    ),
+    "v0.17.0": Dialect(
+        exit_events=False,
+        disk_failure=False,
+        restarting_is_running=False,
+        node_phase=False,
+        first_ready="True",
+        stopped_ready="Unknown",
+        lost_pods_fail=False,
+        terminated_node_stays=False,
+    ),
+}
+"""The dialect that the simulator speaks under each profile."""
+
+
+@dataclass
+class PodRecord:
+    """A pod object."""
+
+    spec: PodSpec
+    uid: str
+    phase: str = "Pending"
+    node: str | None = None
+    containers: tuple[ContainerSeen, ...] | None = None
+    gone: bool = False
+
+    @property
+    def terminal(self) -> bool:
+        """Succeeded and Failed are final."""
+        return self.phase in ("Succeeded", "Failed")
+
+    def seen(self, at: float) -> PodSeen:
+        """The object as it is now."""
+        return PodSeen(
+            at=at,
+            name=self.spec.name,
+            uid=self.uid,
+            policy=self.spec.policy,
+            phase=self.phase,
+            members=tuple(container.name for container in self.spec.containers),
+            node=self.node,
+            containers=self.containers,
+            deleted=self.gone,
+        )
+
+
+@dataclass
+class NodeRecord:
+    """A node object. In a dialect without node phase it is kept all the same, and not shown."""
+
+    name: str
+    uid: str
+    shows_phase: bool
+    phase: Literal["Pending", "Running", "Terminated"] = "Pending"
+    reachable: ConditionStatus | None = None
+    ready: ConditionStatus | None = None
+    gone: bool = False
+
+    @property
+    def usable(self) -> bool:
+        """Running, reachable and ready: what the scheduler asks for (seed.md L177, L181)."""
+        return self.phase == "Running" and self.reachable == "True" and self.ready == "True"
+
+    def seen(self, at: float) -> NodeSeen:
+        """The object as it is now."""
+        return NodeSeen(
+            at=at,
+            name=self.name,
+            uid=self.uid,
+            phase=self.phase if self.shows_phase else None,
+            reachable=self.reachable if self.shows_phase else None,
+            ready=self.ready,
+            deleted=self.gone,
+        )
+
+
+@dataclass(frozen=True)
+class Happening:
+    """What an event will tell of a pod."""
+
+    reason: str
+    pod: PodRecord
+    at: float
+    container: str | None = None
+
+
+class Api:
+    """Keeps the objects, sends every version of them to the observer, and tells the components of every change."""
+
+    def __init__(self, loop: Loop, dialect: Dialect, fault: str | None) -> None:
+        self.loop = loop
+        self.wire = Wire(loop)
+        self.dialect = dialect
+        self.pods: dict[str, PodRecord] = {}
+        self.nodes: dict[str, NodeRecord] = {}
+        self.broken_disks: set[str] = set()
+        self.pods_seen: dict[str, PodSeen] = {}
+        self.nodes_seen: dict[str, NodeSeen] = {}
+        self.pod_watchers: list[Callable[[PodRecord], None]] = []
+        self.node_watchers: list[Callable[[NodeRecord], None]] = []
+        self._fault = fault
+        self._ids = 0
+
+    def has_fault(self, name: str) -> bool:
+        """True in the build that has the fault ``name`` of `FAULTS`."""
+        return self._fault == name
+
+    def new_id(self, kind: str) -> str:
+        """An id that no other thing of this cluster has."""
+        self._ids += 1
+        return f"{kind}-{self._ids:05}"
+
+    def publish_pod(self, pod: PodRecord) -> None:
+        """A pod was created or changed."""
+        self.pods_seen[pod.spec.name] = pod.seen(self.loop.now)
+        self.wire.send(f"pod/{pod.spec.name}", pod.seen, pod.uid)
+        for watcher in self.pod_watchers:
+            watcher(pod)
+
+    def publish_node(self, node: NodeRecord) -> None:
+        """A node was created or changed. A change that the dialect does not show is not sent."""
+        last = self.nodes_seen.get(node.name)
+        if last is None or node.seen(last.at) != last:
+            self.nodes_seen[node.name] = node.seen(self.loop.now)
+            self.wire.send(f"node/{node.name}", node.seen, node.uid)
+        for watcher in self.node_watchers:
+            watcher(node)
+
+    def write_status(self, pod: PodRecord, phase: str, containers: tuple[ContainerSeen, ...]) -> None:
+        """A kubelet writes the status of a pod. A terminal phase is final (seed.md L276), a pod that is gone too."""
+        final = pod.terminal and not (self.has_fault("revives-terminal") or self.has_fault("revives-lost-pods"))
+        if pod.gone or final or (pod.phase, pod.containers) == (phase, containers):
+            return
+        pod.phase, pod.containers = phase, containers
+        self.publish_pod(pod)
+
+    def delete_pod(self, pod: PodRecord) -> None:
+        """The object goes at once; the last thing seen of it is its last status."""
+        del self.pods[pod.spec.name]
+        pod.gone = True
+        self.publish_pod(pod)
+        del self.pods_seen[pod.spec.name]
+
+    def delete_node(self, node: NodeRecord) -> None:
+        """The record goes at once."""
+        del self.nodes[node.name]
+        node.gone = True
+        self.publish_node(node)
+        del self.nodes_seen[node.name]
+
+    def pods_on(self, node: str) -> list[PodRecord]:
+        """The pods that are bound to a node."""
+        return [pod for pod in self.pods.values() if pod.node == node]
+
+    def record(self, source: str, happening: Happening) -> None:
+        """Record an event."""
+        name = self.new_id("event")
+
+        def seen(at: float) -> EventSeen:
+            return EventSeen(
+                at=at,
+                id=name,
+                reason=happening.reason,
+                object_kind="Pod",
+                object_name=happening.pod.spec.name,
+                object_uid=happening.pod.uid,
+                recorded_at=happening.at,
+                container=happening.container,
+                source=source,
+            )
+
+        self.wire.send(f"events/{source}", seen)

@@ -1,0 +1,717 @@
+"""The judgement: a pure function from a recording to findings. The same history gives the same verdicts, always.
+
+Every finding has a rule, a verdict and, where it is not a pass, the place and the reason. Checks, in the order of a
+history: the order of its lines; every pod and node against the oracle; the engine's own account of the containers; what
+goes with a deletion; goals; then, over the whole, the events that must have been recorded and what is still owed when a
+runtime says that nothing more will happen.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import msgspec
+
+from conformance import oracle
+from conformance.history import (
+    Action,
+    Broken,
+    EventWant,
+    Goal,
+    Header,
+    NodeWant,
+    PodWant,
+    Quiescent,
+    Seen,
+    Want,
+)
+from conformance.oracle import NodeOracle, PodOracle
+from conformance.recordings import Entry, Recording
+from conformance.runtime import ContainerSeen, ControllerSeen, EngineSeen, EventSeen, NodeSeen, PodSeen
+from conformance.verdict import Verdict, worst
+from model import container, pod
+from model.cluster import is_candidate
+from model.profiles import Profile
+
+
+class Finding(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One thing found in a history. ``line`` is the first inexplicable line, ``last_line`` the last explainable one of
+    the same object; ``allowed`` is what the model would have allowed instead."""
+
+    verdict: Verdict
+    rules: tuple[str, ...]
+    object: str
+    reason: str
+    line: int = 0
+    last_line: int = 0
+    allowed: str = ""
+
+    def __str__(self) -> str:
+        place = f" line {self.line}" if self.line else ""
+        instead = f"; allowed: {self.allowed}" if self.allowed else ""
+        after = f" (last explainable: line {self.last_line})" if self.last_line else ""
+        return f"{self.verdict.upper()} {', '.join(self.rules) or 'no rule'}:{place}: {self.object}: {self.reason}{instead}{after}"
+
+
+class Judgement(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What was found in one recording under one profile. ``covered`` counts, by rule, how often it was seen to hold."""
+
+    name: str
+    profile: str
+    verdict: Verdict
+    findings: tuple[Finding, ...]
+    covered: dict[str, int]
+    frames: int
+    ignored: int = 0
+
+    def by_rule(self) -> dict[str, Verdict]:
+        """The verdict on each rule that was looked at: the strongest of its findings, else pass if it was covered."""
+        found: dict[str, list[Verdict]] = defaultdict(list)
+        for rule in self.covered:
+            found[rule].append(Verdict.PASS)
+        for finding in self.findings:
+            for rule in finding.rules:
+                found[rule].append(finding.verdict)
+        return {rule: worst(verdicts) for rule, verdicts in found.items()}
+
+
+def judge(recording: Recording, profile: Profile) -> Judgement:
+    """Judge a recording by a profile."""
+    return _Judge(recording, profile).run()
+
+
+NODE_FAULTS = {"cut-node": "heal-node", "stop-kubelet": "start-kubelet"}
+"""Faults that keep a node from being a candidate, and what ends them."""
+
+
+@dataclass
+class _Exit:
+    """One end of a container that is known of: in which state, when on the runtime's clock, first seen in which line."""
+
+    state: str
+    code: int | None
+    at: float | None
+    line: int
+
+
+@dataclass
+class _Pod:
+    """What is known of one pod."""
+
+    oracle: PodOracle
+    first: PodSeen
+    line: int = 0
+    exits: dict[str, dict[int, _Exit]] = field(default_factory=lambda: defaultdict(dict))
+    engine: dict[str, frozenset[oracle.Tagged]] = field(default_factory=dict)
+    killed: set[str] = field(default_factory=set)
+    oom: set[str] = field(default_factory=set)
+    deleted: bool = False
+    failed: bool = False
+
+
+@dataclass
+class _Judge:
+    recording: Recording
+    profile: Profile
+    findings: list[Finding] = field(default_factory=list)
+    covered: Counter[str] = field(default_factory=Counter)
+    pods: dict[str, _Pod] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
+    nodes: dict[str, NodeOracle] = field(default_factory=dict)
+    node_lines: dict[str, int] = field(default_factory=dict)
+    events: dict[str, tuple[int, EventSeen]] = field(default_factory=dict)
+    event_log: list[tuple[int, EventSeen]] = field(default_factory=list)
+    goals: list[tuple[int, Goal]] = field(default_factory=list)
+    down: dict[str, int] = field(default_factory=dict)
+    """Nodes that a fault holds down, and the line of the fault."""
+    ended: set[str] = field(default_factory=set)
+    """Nodes that were terminated by an action."""
+    created: dict[str, int] = field(default_factory=dict)
+    own: bool = False
+    quiescent: int = 0
+    lost: bool = False
+    """Whether a line is known to be missing."""
+
+    def run(self) -> Judgement:
+        self._gather()
+        last_t, versions = float("-inf"), dict[str, int]()
+        for entry in self.recording.entries:
+            self._order(entry, last_t, versions)
+            last_t = max(last_t, entry.t)
+            self._take(entry)
+        self._events()
+        self._owed()
+        self._goals()
+        frames = len(self.recording.entries)
+        verdict = worst([f.verdict for f in self.findings] or [Verdict.PASS])
+        if verdict in (Verdict.SKIP, Verdict.DISABLED) and not any(f.object == "scenario" for f in self.findings):
+            verdict = Verdict.PASS
+        return Judgement(
+            self.recording.name, self.profile.name, verdict, tuple(self.findings), dict(self.covered), frames,
+            self.recording.ignored,
+        )  # fmt: skip
+
+    # --- what is known beforehand -----------------------------------------------------------------------------------
+
+    def _gather(self) -> None:
+        """Evidence from anywhere in the history: streams may arrive in any order relative to one another."""
+        self.disk_died: set[str] = set()
+        self.node_trouble: set[str] = set()
+        self.node_gone: dict[str, list[tuple[int, bool]]] = {}
+        self.reimaged: set[str] = set()
+        images: dict[str, tuple[str, ...]] = {}
+        for entry in self.recording.entries:
+            match entry.content:
+                case Header():
+                    self.own = True
+                case Action(inject=fault) if fault:
+                    if fault.kind == "break-disk":
+                        self.disk_died.add(fault.target)
+                    if fault.kind in NODE_FAULTS:
+                        self.node_trouble.add(fault.target)
+            match entry.content.what if isinstance(entry.content, Seen) else entry.content:
+                case EventSeen(reason="disk-died", object_name=name):
+                    self.disk_died.add(name)
+                case NodeSeen() as node:
+                    if self._is_down(node):
+                        self.node_trouble.add(node.name)
+                    gone = node.deleted or node.phase == "Terminated"
+                    self.node_gone.setdefault(node.name, []).append((entry.line, gone))
+                case PodSeen() as seen:
+                    if images.setdefault(seen.uid, seen.images) != seen.images:
+                        self.reimaged.add(seen.uid)
+
+    @staticmethod
+    def _is_down(node: NodeSeen) -> bool:
+        return "False" in (node.reachable, node.ready) or (node.ready == "Unknown" and node.reachable != "Unknown")
+
+    def _barred(self, seen: PodSeen) -> frozenset[str]:
+        """Events that this history gives no evidence for: a silent step must not take them."""
+        barred = {"delete", "evict", "expire", "node_terminated"}  # a deletion is seen, never silent
+        if seen.name not in self.disk_died:
+            barred.add("disk_died")
+        if seen.node not in self.node_trouble:
+            barred.add("node_timed_out")
+        if not seen.probed and seen.uid not in self.reimaged:
+            barred.add("liveness_failed")
+        return frozenset(barred)
+
+    # --- one line ---------------------------------------------------------------------------------------------------
+
+    def _order(self, entry: Entry, last_t: float, versions: dict[str, int]) -> None:
+        if entry.t < last_t:
+            self._fail(("history.order.time",), "history", f"the time falls by {last_t - entry.t:.3f} s: lines were swapped", entry.line)
+        if entry.version is None:
+            return
+        before = versions.get(entry.stream)
+        rising = before is None or entry.version > before or (entry.stream == "docker" and entry.version == before)
+        if not rising:
+            self._fail(("history.order.version",), f"stream {entry.stream}",
+                       f"version {entry.version} comes after {before}: frames were swapped", entry.line)  # fmt: skip
+        if entry.stream == "history" and before is not None and entry.version > before + 1:
+            self.lost = True
+        versions[entry.stream] = max(entry.version, before or entry.version)
+
+    def _take(self, entry: Entry) -> None:
+        content = entry.content.what if isinstance(entry.content, Seen) else entry.content
+        match content:
+            case Action():
+                self._action(entry.line, content)
+            case Goal():
+                self.goals.append((entry.line, content))
+            case Quiescent():
+                self.quiescent = entry.line
+            case Broken(skip=skip, reason=reason):
+                rules = self._header_rules()
+                self.findings.append(Finding(Verdict.SKIP if skip else Verdict.ERROR, rules, "scenario", reason, entry.line))
+            case PodSeen():
+                self._pod(entry.line, content)
+            case NodeSeen():
+                self._node(entry.line, content)
+            case EventSeen():
+                self.events[content.id] = (entry.line, content)
+                self.event_log.append((entry.line, content))
+            case ControllerSeen():
+                self._controller(entry.line, content)
+            case EngineSeen():
+                self._engine(entry.line, content)
+        self.goals = [(line, goal) for line, goal in self.goals if not self._reached(goal)]
+
+    def _header_rules(self) -> tuple[str, ...]:
+        return next((e.content.rules for e in self.recording.entries if isinstance(e.content, Header)), ())
+
+    def _action(self, line: int, action: Action) -> None:
+        if action.refused is not None:
+            return
+        if action.create_pod:
+            self.created[action.create_pod.name] = line
+        fault = action.inject
+        if fault is None:
+            return
+        if fault.kind in NODE_FAULTS:
+            self.down[fault.target] = line
+        if fault.kind in NODE_FAULTS.values():
+            self.down.pop(fault.target, None)
+        if fault.kind == "terminate-node":
+            self.ended.add(fault.target)
+
+    def _pod(self, line: int, seen: PodSeen) -> None:
+        known = self.pods.get(seen.uid)
+        if known is None:
+            known = self.pods[seen.uid] = _Pod(PodOracle(self.profile, seen.policy, seen.members), seen)
+            self.names[seen.name] = seen.uid
+            if seen.owner:
+                self._cover("replication.count.kept")
+        name = f"pod {seen.name}"
+        before = known.oracle.last
+        if known.deleted:
+            self._fail(self._held("pod.life.not-by-itself"), name, "is seen again after it was deleted", line, known.line)
+            return
+        if seen.phase not in pod.PHASES[:4]:
+            self._fail(self._held("pod.phase.values", "pod.phase.five-values", "pod.phase.unknown-never-set"), name,
+                       f"the phase is {seen.phase!r}", line, known.line, ", ".join(pod.PHASES[:4]))  # fmt: skip
+            known.line = line
+            return
+        self._binding(line, seen, before, known.line)
+        self._counts(line, seen, before, known.line)
+        was = {record: members for record, members in known.oracle.belief.items()}
+        explained = known.oracle.observe(seen, self._barred(seen))
+        if not explained.belief:
+            self._fail(explained.rules, name, explained.why, line, known.line, explained.allowed)
+            known.failed = True
+        else:
+            self._explained(seen, before, was, explained.belief)
+        self._note_exits(line, seen, known)
+        if seen.deleted:
+            self._deletion(line, seen, known)
+        known.line = line
+
+    def _binding(self, line: int, seen: PodSeen, before: PodSeen | None, last_line: int) -> None:
+        if before is not None and before.node and seen.node != before.node:
+            self._fail(self._held("pod.binding.never-moved"), f"pod {seen.name}",
+                       f"moved from {before.node} to {seen.node or 'no node'}", line, last_line, before.node)  # fmt: skip
+        if seen.node and (before is None or not before.node):
+            self._cover(*self._held("pod.binding.scheduler"))
+            held_down = self.down.get(seen.node, 0) or (seen.node in self.ended and 1)
+            if held_down and held_down < self.created.get(seen.name, 0):
+                self._fail(self._held("pod.binding.candidate", "scheduler.candidate.ready"), f"pod {seen.name}",
+                           f"is bound to {seen.node}, which a fault has kept from being a candidate since before the "
+                           "pod was created", line, last_line, "unbound")  # fmt: skip
+
+    def _counts(self, line: int, seen: PodSeen, before: PodSeen | None, last_line: int) -> None:
+        """Restart counts never fall, are not lost, and every incarnation is counted."""
+        limit = self.profile.counted_up_to
+        rules = self._held("pod.restart.counted", "pod.restart.count-reconstructed")
+        old = {c.name: c for c in (before.containers if before else None) or ()}
+        for status in seen.containers or ():
+            was = old.get(status.name)
+            if problem := _count_problem(status, was, limit):
+                self._fail(rules, f"pod {seen.name}", f"container {status.name}: {problem}", line, last_line)
+            elif was is not None and (status.restarts or 0) > (was.restarts or 0):
+                self._cover(*rules)
+
+    def _explained(self, seen: PodSeen, before: PodSeen | None, was: oracle.Belief, belief: oracle.Belief) -> None:
+        """Count the rules of the simplest explanation as covered."""
+        barred = self._barred(seen)
+        known = self.pods[seen.uid].oracle
+        events: list[str] = []
+        for place in range(len(seen.members)):
+            sources = frozenset(t[0] for members in was.values() for t in members[place])
+            targets = frozenset(t for members in belief.values() for t in members[place])
+            for row in oracle.shortest(known.table, sources, targets, barred):
+                self._cover(*self._held(*row.rules))
+                events.append(row.event)
+        record = self.profile.record(("node",))
+        for row in oracle.shortest(record, frozenset(was), frozenset((r, None) for r in belief), barred):
+            self._cover(*self._held(*row.rules))
+            events.append(row.event.partition("@")[0])
+        if before is None or events or before.phase != seen.phase:
+            old = before.phase if before else "Pending"
+            for phase_row in self.profile.phases[seen.policy].rows:
+                if phase_row.event in events and (phase_row.source, phase_row.target) in ((old, seen.phase), (seen.phase, seen.phase)):
+                    self._cover(*self._held(*phase_row.rules))
+        self._cover(*self._held("pod.phase.values", "pod.phase.five-values", "pod.phase.table", "pod.restart.policies"))
+        if seen.containers and not any(pod.standing(r) in pod.FORCED_PHASE for r in belief):
+            classes = frozenset(self.profile.class_of[sorted({t[0] for m in belief.values() for t in m[p]})[0]]
+                                for p in range(len(seen.members)))  # fmt: skip
+            self._cover(*self._held(*pod.decide(seen.policy, classes)[1].rules))
+        if before is not None and before.phase in pod.TERMINAL:
+            self._cover(*self._held("pod.phase.terminal", "pod.phase.final"))
+        if before is not None and before.node:
+            self._cover(*self._held("pod.binding.never-moved", "pod.concept.one-host"))
+
+    def _note_exits(self, line: int, seen: PodSeen, known: _Pod) -> None:
+        for status in seen.containers or ():
+            count = status.restarts or 0
+            found = known.exits[status.name]
+            if status.state == "terminated":
+                self._note(found, count, status.exit_code, status.oom, status.finished_at, line, known.oracle)
+            if status.last_exit_code is not None and count > 0:
+                self._note(found, count - 1, status.last_exit_code, status.last_oom, status.last_finished_at, line, known.oracle)
+
+    @staticmethod
+    def _note(found: dict[int, _Exit], number: int, code: int | None, oom: bool, at: float | None, line: int, of: PodOracle) -> None:
+        if number not in found:
+            found[number] = _Exit(of.ended_states(code, oom)[0], code, at, line)
+
+    def _deletion(self, line: int, seen: PodSeen, known: _Pod) -> None:
+        known.deleted = True
+        name = f"pod {seen.name}"
+        by_user = any(
+            isinstance(e.content, Action) and e.content.delete_pod == seen.name and e.content.refused is None
+            for e in self.recording.entries
+        )
+        terminal = seen.phase in pod.TERMINAL
+        on_ended = seen.node in self.ended or self._gone_about(seen.node, line)
+        on_lost = seen.node in self._lost_nodes()
+        if self.profile.name == "seed":
+            if on_lost and not (terminal or by_user or on_ended):
+                self._fail(("pod.life.node-lost", "pod.partition.failed"), name,
+                           f"vanishes in phase {seen.phase} while its node {seen.node} is lost, without having been "
+                           "marked Failed", line, known.line, "Failed")  # fmt: skip
+            elif self.own and not (terminal or by_user or on_ended):
+                self._fail(("pod.life.not-by-itself",), name, "vanishes though nobody deleted it", line, known.line)
+            elif on_ended and not by_user:
+                self._cover("node.phase.terminated.pods-deleted", "pod.life.dead-node-deletes")
+            elif not terminal or by_user:
+                self._cover("pod.life.not-by-itself")
+        elif self.own and not (by_user or on_ended or on_lost):
+            self._fail(("pod.life.not-by-itself",), name, "vanishes though nobody deleted it", line, known.line)
+        else:
+            self._cover("pod.life.evicted" if on_lost and not by_user else "pod.life.deleted-at-once")
+
+    def _gone_about(self, node: str | None, line: int) -> bool:
+        """Whether the node is gone by what was last seen of it before this line, or by what is seen next: the watches
+        of pods and nodes are not ordered among themselves."""
+        seen = self.node_gone.get(node or "", [])
+        before = [gone for at, gone in seen if at < line][-1:]
+        after = [gone for at, gone in seen if at > line][:1]
+        return any(before + after)
+
+    def _lost_nodes(self) -> set[str]:
+        down = {node.last.name for node in self.nodes.values() if node.last and self._is_down(node.last)}
+        return down | set(self.down)
+
+    def _node(self, line: int, seen: NodeSeen) -> None:
+        known = self.nodes.get(seen.name)
+        if known is None or (known.last and known.last.uid != seen.uid):
+            known = self.nodes[seen.name] = NodeOracle(self.profile)
+        was = known.states
+        explained = known.observe(seen)
+        last_line = self.node_lines.get(seen.name, 0)
+        if not explained.belief:
+            self._fail(explained.rules, f"node {seen.name}", explained.why, line, last_line, explained.allowed)
+        else:
+            table = self.profile.node.flattened()
+            for row in oracle.shortest(table, was, frozenset((s, None) for s in explained.belief), frozenset()):
+                if self._is_shown(row.rules, seen):
+                    self._cover(*self._held(*row.rules))
+            if seen.phase is not None:
+                self._cover(*self._held("node.phase.values", "node.condition.only-running", "node.phase.pending"))
+            if seen.reachable is not None and seen.ready is not None:
+                self._cover(*self._held("node.condition.kinds"))
+            if seen.phase is None:
+                self._cover(*self._held("node.phase.never-set"))
+            if seen.reachable is None and seen.ready is not None:
+                self._cover(*self._held("node.condition.only-ready"))
+        self.node_lines[seen.name] = line
+
+    @staticmethod
+    def _is_shown(rules: tuple[str, ...], seen: NodeSeen) -> bool:
+        """Whether the observation shows what the rules speak of: an unseen phase or condition proves nothing."""
+        if any(r.startswith("node.phase.") for r in rules):
+            return seen.phase is not None
+        if "node.condition.reachable" in rules:
+            return seen.reachable is not None
+        return seen.ready is not None or seen.deleted
+
+    def _controller(self, line: int, seen: ControllerSeen) -> None:
+        rules = self._held("replication.template.always-only")
+        if seen.policy != "Always" and rules:
+            self._fail(rules, f"controller {seen.name}", f"its template has restart policy {seen.policy}", line, 0, "Always")
+        else:
+            self._cover(*rules)
+
+    def _engine(self, line: int, seen: EngineSeen) -> None:
+        """The engine's account of a member, stepped through the container table; lost frames are silent steps."""
+        known = self.pods.get(seen.uid)
+        if known is None:
+            return
+        table = known.oracle.table
+        states = known.engine.get(seen.container, frozenset({("Waiting", None)}))
+        barred = self._barred(known.first)
+        first = seen.container not in known.engine
+        match seen.action:
+            case "oom":
+                known.oom.add(seen.instance)
+                return
+            case "kill":
+                known.killed.add(seen.instance)
+                return
+            case "create":
+                events: tuple[str, ...] = () if first else container.COUNTED
+            case "start":
+                events = ("start",)
+            case "die":
+                events = self._end_events(seen, known)
+        reach = _spread(table, states, barred)
+        after = reach if not events else _fired(table, reach, events, barred)
+        known.engine[seen.container] = after
+        name = f"pod {seen.pod}"
+        if not after:
+            ended = {s for s, _ in reach}
+            why = [r for s in sorted(ended) for r in oracle.RESTART_RULES.get(s, ())]
+            rules = self._held(*(f"{r}.{known.oracle.policy.lower()}" for r in dict.fromkeys(why)))
+            self._fail(rules or self._held("pod.restart.counted", "pod.restart.count-reconstructed"), name,
+                       f"the engine tells '{seen.action}' of container {seen.container}", line, 0,
+                       ", ".join(sorted(ended)))  # fmt: skip
+            known.engine[seen.container] = frozenset((s, None) for s in table.states)
+            return
+        for row in oracle.shortest(table, frozenset(s for s, _ in states), after, barred):
+            self._cover(*self._held(*row.rules))
+
+    def _end_events(self, seen: EngineSeen, known: _Pod) -> tuple[str, ...]:
+        states = known.oracle.ended_states(seen.exit_code, seen.instance in known.oom)
+        if seen.instance in known.killed:
+            return ("kill", "exit_zero", "exit_failure", "out_of_memory", "liveness_failed")
+        return {"Completed": ("exit_zero",), "OOMKilled": ("out_of_memory",)}.get(states[0], ("exit_failure",))
+
+    # --- at the end -------------------------------------------------------------------------------------------------
+
+    def _events(self) -> None:
+        """Every end of a container that is known of must have been recorded (profile seed)."""
+        if not self.profile.exit_events:
+            return
+        for known in self.pods.values():
+            if not known.failed:
+                for name, exits in known.exits.items():
+                    for reasons, rule, which in self._due(known, exits):
+                        self._recorded(known, name, reasons, rule, which)
+            if known.oracle.last and any(pod.standing(r) == "DiskDied" for r in known.oracle.belief):
+                self._recorded_disk(known)
+
+    def _due(self, known: _Pod, exits: dict[int, _Exit]) -> Iterable[tuple[tuple[str, ...], str, list[_Exit]]]:
+        for states, reasons, rule in DUE_EVENTS:
+            ended = (e for e in exits.values() if e.state in states and not self._by_the_system(known, e))
+            which = sorted(ended, key=lambda e: e.at or 0.0)
+            if which and (rule != "pod.event.oom-error" or known.first.policy == "Never"):
+                yield reasons, rule, which
+
+    def _by_the_system(self, known: _Pod, end: _Exit) -> bool:
+        """Whether the system itself may have killed the container, which has an event of its own (``killing``).
+
+        An exit code above SIGNALLED tells a signal, not who sent it: the suite knows what it sent, a recording doesn't.
+        """
+        if end.state == "OOMKilled" or (end.code or 0) <= SIGNALLED:
+            return False
+        return not self.own or known.first.name in self.disk_died
+
+    def _recorded(self, known: _Pod, name: str | None, reasons: tuple[str, ...], rule: str, which: list[_Exit]) -> None:
+        count = sum(
+            e.count for _, e in self.events.values()
+            if e.reason in reasons
+            and self._is_of(e, known.first) and (e.container == name or rule == "pod.event.oom-error")
+        )  # fmt: skip
+        if count >= len(which):
+            self._cover(rule)
+            return
+        missing = which[count]
+        proof = self._proof(known.first, missing.at)
+        verdict = Verdict.FAIL if proof else Verdict.UNKNOWN
+        what = f"container {name} of pod {known.first.name} ended {len(which)} time(s) in {missing.state}, but {count} event(s) '{reasons[0]}' are recorded"
+        reason = f"{what}; {proof}" if proof else f"{what} so far; it may have come later"
+        self.findings.append(Finding(verdict, (rule,), f"pod {known.first.name}", reason, missing.line))
+
+    def _recorded_disk(self, known: _Pod) -> None:
+        if any(e.reason == "disk-died" and self._is_of(e, known.first) for _, e in self.events.values()):
+            self._cover("pod.event.disk-died")
+            return
+        verdict = Verdict.FAIL if self.quiescent and not self.lost else Verdict.UNKNOWN
+        self.findings.append(Finding(verdict, ("pod.event.disk-died",), f"pod {known.first.name}",
+                                     "its disk died, and no event is recorded", known.line))  # fmt: skip
+
+    @staticmethod
+    def _is_of(event: EventSeen, of: PodSeen) -> bool:
+        return event.object_kind == "Pod" and event.object_name == of.name and event.object_uid in (None, of.uid)
+
+    def _proof(self, of: PodSeen, at: float | None) -> str:
+        """Why an event that was not seen was not recorded: a later one of its source was, or nothing more will come.
+
+        Events of one source come in the order in which they happened (`EventSeen`). A lost line leaves no proof.
+        """
+        if self.lost:
+            return ""
+        if self.quiescent:
+            return f"nothing more will happen (line {self.quiescent})"
+        for line, event in self.event_log:
+            if at is not None and event.source.startswith("kubelet") and self._is_of(event, of) and event.recorded_at > at:
+                return f"a later event '{event.reason}' of the same source was (line {line})"
+        return ""
+
+    def _owed(self) -> None:
+        """When nothing more will happen by itself, nothing may be owed any more."""
+        if not self.quiescent:
+            return
+        for known in self.pods.values():
+            seen = known.oracle.last
+            if seen is None or known.deleted or known.failed:
+                continue
+            name = f"pod {seen.name}"
+            if seen.node in self.ended:
+                self._owes(self._held("node.phase.terminated.pods-deleted", "pod.life.dead-node-deletes"), name,
+                           f"is still there though its node {seen.node} has ended", known)  # fmt: skip
+            elif seen.phase in pod.TERMINAL:
+                continue
+            elif seen.name in self.disk_died and self.profile.name == "seed":
+                self._owes(("pod.disk.failed", "pod.disk.kills"), name, f"is {seen.phase} though its disk died", known)
+            elif seen.node in self.down:
+                self._owes(self._held("pod.partition.failed", "pod.life.node-lost", "pod.life.evicted"), name,
+                           f"is {seen.phase} though its node {seen.node} is lost and every time-out has passed", known)  # fmt: skip
+            elif seen.node is None:
+                if any(node.last and node.last.name not in self.down and self._only_candidates(node) for node in self.nodes.values()):
+                    self._owes(self._held("pod.binding.scheduler"), name, "is not bound though a node could take it", known)
+            else:
+                self._owes_containers(known, name)
+
+    @staticmethod
+    def _only_candidates(node: NodeOracle) -> bool:
+        return bool(node.states) and all(is_candidate(s) for s in node.states)
+
+    def _owes_containers(self, known: _Pod, name: str) -> None:
+        table = known.oracle.table
+        for place, member in enumerate(known.oracle.members):
+            states = {t[0] for members in known.oracle.belief.values() for t in members[place]}
+            rows = [r for s in sorted(states) for e in ("start", "restart") for r in table.rows_for(s, e)]
+            if states and len({r.source for r in rows}) == len(states):
+                rules = tuple(dict.fromkeys(rule for row in rows for rule in row.rules))
+                self._owes(self._held(*rules), name, f"container {member} is left {' or '.join(sorted(states))}", known)
+
+    def _owes(self, rules: tuple[str, ...], name: str, reason: str, known: _Pod) -> None:
+        self.findings.append(Finding(Verdict.FAIL, rules, name, f"{reason}; nothing more will happen (line {self.quiescent})", known.line))
+
+    # --- goals ------------------------------------------------------------------------------------------------------
+
+    def _reached(self, goal: Goal) -> bool:
+        if not self._is_so(goal.want):
+            return False
+        self._cover("history.goal.reached", *self._held(*goal.rules))
+        return True
+
+    def _is_so(self, want: Want) -> bool:
+        match want:
+            case PodWant(pod=name):
+                uid = self.names.get(name)
+                known = self.pods.get(uid) if uid else None
+                return known is not None and pod_is_so(known.oracle.last, want)
+            case NodeWant(node=name):
+                return name in self.nodes and node_is_so(self.nodes[name].last, want)
+            case EventWant():
+                return any(event_is_so(event, want) for _, event in self.events.values())
+
+    def _goals(self) -> None:
+        for line, goal in self.goals:
+            rules = self._held(*goal.rules) or ("history.goal.reached",)
+            certain = self.quiescent and not self.lost
+            why = "nothing more will happen" if certain else "the deadline passed: it may have happened"
+            self.findings.append(Finding(Verdict.FAIL if certain else Verdict.UNKNOWN, rules, "goal",
+                                         f"not seen: {want_told(goal.want)}; {why}", line))  # fmt: skip
+
+    # --- small things -----------------------------------------------------------------------------------------------
+
+    def _held(self, *rules: str) -> tuple[str, ...]:
+        return oracle.held(self.profile, rules)
+
+    def _cover(self, *rules: str) -> None:
+        self.covered.update(rules)
+
+    def _fail(self, rules: tuple[str, ...], name: str, reason: str, line: int, last_line: int = 0, allowed: str = "") -> None:
+        self.findings.append(Finding(Verdict.FAIL, rules, name, reason, line, last_line, allowed))
+
+
+DUE_EVENTS = (
+    (("Completed",), ("completed",), "pod.event.completed"),
+    (("Error", "Killed"), ("failed",), "pod.event.failed"),
+    (("OOMKilled",), ("out-of-memory",), "pod.event.out-of-memory"),
+    (("OOMKilled",), ("error",), "pod.event.oom-error"),
+)
+"""Which end of a container must have been recorded as which event, by which rule."""
+
+SIGNALLED = 128
+"""Exit codes above this tell an end by a signal."""
+
+
+def _count_problem(status: ContainerSeen, was: ContainerSeen | None, limit: int | None) -> str:
+    """What is wrong with a restart count; empty if nothing is."""
+    before, now = (was.restarts if was else 0) or 0, status.restarts
+    if now is None:
+        told_before = was is not None and was.restarts is not None
+        return "the restart count is lost" if told_before or status.last_exit_code is not None else ""
+    capped = limit is not None and min(before, now) >= limit
+    if now < before and not capped:
+        return f"the restart count falls from {before} to {now}"
+    if now == 0 and status.last_exit_code is not None:
+        return "an incarnation ended before this one, but the restart count is 0"
+    if was and was.instance and status.instance and status.instance != was.instance and now == before and not capped:
+        return f"a new incarnation runs, but the restart count is still {now}"
+    return ""
+
+
+def _spread(table: object, states: frozenset[oracle.Tagged], barred: frozenset[str]) -> frozenset[oracle.Tagged]:
+    """Everything that silent steps of one table lead to."""
+    reached, frontier = set(states), list(states)
+    while frontier:
+        state, tag = frontier.pop()
+        for row in table.rows:  # type: ignore[attr-defined]
+            if row.source == state and row.event not in barred and (after := (row.target, tag)) not in reached:
+                reached.add(after)
+                frontier.append(after)
+    return frozenset(reached)
+
+
+def _fired(table: object, states: frozenset[oracle.Tagged], events: tuple[str, ...], barred: frozenset[str]) -> frozenset[oracle.Tagged]:
+    return frozenset(
+        (row.target, None)
+        for row in table.rows  # type: ignore[attr-defined]
+        for state, _ in states
+        if row.source == state and row.event in events and row.event not in barred
+    )
+
+
+def pod_is_so(seen: PodSeen | None, want: PodWant) -> bool:
+    """Whether a pod looks as wanted."""
+    if seen is None:
+        return False
+    if want.gone or seen.deleted:
+        return want.gone and seen.deleted
+    statuses = {c.name: c for c in seen.containers or ()}
+    return (
+        want.phase in (None, seen.phase)
+        and want.bound in (None, seen.node is not None)
+        and all(n in statuses and (statuses[n].restarts or 0) >= least for n, least in (want.restarts or {}).items())
+        and all(n in statuses and statuses[n].state == state for n, state in (want.states or {}).items())
+    )
+
+
+def node_is_so(seen: NodeSeen | None, want: NodeWant) -> bool:
+    """Whether a node looks as wanted."""
+    if seen is None:
+        return False
+    if want.gone or seen.deleted:
+        return want.gone and seen.deleted
+    return want.phase in (None, seen.phase) and want.reachable in (None, seen.reachable) and want.ready in (None, seen.ready)
+
+
+def event_is_so(seen: EventSeen, want: EventWant) -> bool:
+    """Whether an event is the wanted one."""
+    return (
+        seen.object_name == want.pod and seen.reason == want.reason and want.container in (None, seen.container)
+    )
+
+
+def want_told(want: Want) -> str:
+    """A wanted state in words."""
+    told = msgspec.to_builtins(want)
+    kind = told.pop("type")
+    return f"{kind} {told.pop(kind, None) or told.pop('pod', '')} " + " ".join(f"{k}={v}" for k, v in told.items())

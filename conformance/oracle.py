@@ -1,0 +1,435 @@
+"""The oracle: which states of the model can explain what was seen so far.
+
+Observation is sampling: between two observations the system may have taken any number of legal silent steps. So the
+next set of states is everything reachable from the present one that matches what is seen now (subset construction, on
+the fly). An empty set is a failure.
+
+The set is kept factored: for each state of the pod's record, one set of states per container, as containers only meet
+in the record. A container's state carries a tag: the state in which its last restart since the previous observation
+began (None: no restart). Steps between such sets are cached, so that a long history costs look-ups.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from conformance.runtime import ContainerSeen, NodeSeen, PodSeen
+from model import container, pod
+from model.cluster import ANYWHERE, Size, network
+from model.lts.network import Network, Vector
+from model.lts.table import Row, Table
+from model.profiles import PROFILES, Profile
+
+Tagged = tuple[str, str | None]
+"""A container's state, and the state in which its last restart since the last observation began."""
+Members = tuple[frozenset[Tagged], ...]
+Belief = Mapping[str, Members]
+"""For each possible state of the record: for each container its possible states."""
+
+POD = "p1"
+
+
+@functools.cache
+def _network(profile: str, policy: str, containers: int) -> Network:
+    return network(PROFILES[profile], Size(policy, pods=1, containers=containers, nodes=0))
+
+
+@functools.cache
+def closure(profile: str, policy: str, belief: tuple[tuple[str, Members], ...], barred: frozenset[str]) -> Belief:
+    """Everything that silent steps lead to from ``belief``, without the events in ``barred``."""
+    count = len(belief[0][1])
+    net = _network(profile, policy, count)
+    reached: dict[str, Members] = dict(belief)
+    pending = True
+    while pending:
+        pending = False
+        for record, members in list(reached.items()):
+            for vector in net.vectors:
+                if vector.label in barred:
+                    continue
+                for target, after in _image(net, vector, record, members):
+                    before = reached.get(target, (frozenset(),) * count)
+                    merged = tuple(a | b for a, b in zip(before, after, strict=True))
+                    if merged != before or target not in reached:
+                        reached[target] = merged
+                        pending = True
+    return reached
+
+
+def _image(net: Network, vector: Vector, record: str, members: Members) -> list[tuple[str, Members]]:
+    """Where one vector leads from one record state and the possible states of its containers."""
+    names = [name for name in net.components if name != POD]
+    allowed = list(members)
+    for when in vector.when:
+        if when.components == (POD,):
+            if record not in when.states:
+                return []
+            continue
+        inside = [frozenset(t for t in m if t[0] in when.states) for m in allowed]
+        if when.quantifier == "some" and not any(inside):
+            return []
+        if when.quantifier == "every":
+            allowed = inside
+    if not all(allowed):
+        return []
+    records = [r.target for r in net.components[POD].rows_for(record, vector.moves[POD])] if POD in vector.moves else [record]
+    for place, name in enumerate(names):
+        event = vector.moves.get(name) or vector.broadcast.get(name)
+        if event:
+            stay = name in vector.broadcast
+            allowed[place] = _step(net.components[name], allowed[place], event, stay=stay)
+    return [(target, tuple(allowed)) for target in records] if all(allowed) else []
+
+
+def _step(table: Table, states: frozenset[Tagged], event: str, *, stay: bool) -> frozenset[Tagged]:
+    after: set[Tagged] = set()
+    for state, tag in states:
+        rows = table.rows_for(state, event)
+        after |= {(row.target, state if event in container.COUNTED else tag) for row in rows}
+        if not rows and stay:
+            after.add((state, tag))
+    return frozenset(after)
+
+
+def initial(policy_containers: int) -> Belief:
+    """A pod that has just been accepted."""
+    return {"Unbound": (frozenset({("Waiting", None)}),) * policy_containers}
+
+
+@dataclass
+class Explanation:
+    """What came of an observation: the states that explain it (none: it is inexplicable), and if it cannot be explained,
+    why, by which rules, and what would have been allowed instead."""
+
+    belief: Belief
+    why: str = ""
+    rules: tuple[str, ...] = ()
+    allowed: str = ""
+
+
+@dataclass
+class PodOracle:
+    """The oracle for one pod. ``profile`` is the reading, ``policy`` and ``members`` come from the pod's spec."""
+
+    profile: Profile
+    policy: str
+    members: tuple[str, ...]
+    belief: Belief = field(default_factory=dict)
+    last: PodSeen | None = None
+
+    def __post_init__(self) -> None:
+        self.belief = initial(len(self.members))
+
+    @property
+    def table(self) -> Table:
+        """The container table of the pod's policy."""
+        return self.profile.containers[self.policy]
+
+    def may_become(self, barred: frozenset[str]) -> Belief:
+        """Everything that silent steps lead to from what is believed now."""
+        key = tuple(sorted((record, tuple(_untagged(m) for m in members)) for record, members in self.belief.items()))
+        return closure(self.profile.name, self.policy, key, barred)
+
+    def observe(self, seen: PodSeen, barred: frozenset[str]) -> Explanation:
+        """Take an observation in. After an inexplicable one the oracle goes on from whatever could look like it."""
+        reach = self.may_become(barred)
+        explanation = self._explain(seen, reach)
+        if not explanation.belief:
+            explanation.belief = {}
+            self.belief = self._anything_like(seen)
+        else:
+            self.belief = explanation.belief
+        self.last = seen
+        return explanation
+
+    # --- matching an observation ------------------------------------------------------------------------------------
+
+    def _explain(self, seen: PodSeen, reach: Belief) -> Explanation:
+        placed = {r: m for r, m in reach.items() if self._record_fits(r, seen)}
+        if not placed:
+            return self._misplaced(seen, reach)
+        fitting: dict[str, Members] = {}
+        for record, members in placed.items():
+            matched = tuple(self._matching(name, states, seen) for name, states in zip(self.members, members, strict=True))
+            if all(matched):
+                fitting[record] = matched
+        if not fitting:
+            return self._misfit(seen, placed)
+        if self._is_status_lost(seen):
+            return Explanation(fitting)
+        phased = {r: kept for r, m in fitting.items() if (kept := self._with_phase(r, m, seen.phase))}
+        if not phased:
+            return self._wrong_phase(seen, fitting)
+        return Explanation(phased)
+
+    def _is_status_lost(self, seen: PodSeen) -> bool:
+        """A bound pod that has not ended may show as Pending without statuses (`pod.phase.status-lost`)."""
+        ended = self.last is not None and self.last.phase in pod.TERMINAL
+        return (
+            self.profile.status_may_be_lost and seen.phase == "Pending" and not seen.containers
+            and seen.node is not None and not ended
+        )  # fmt: skip
+
+    def _record_fits(self, record: str, seen: PodSeen) -> bool:
+        standing = pod.standing(record)
+        if standing == "Deleted":
+            return False
+        if standing == "Refused":
+            return not seen.containers and seen.node is not None
+        return (standing == "Unbound") == (seen.node is None)
+
+    def _matching(self, name: str, states: frozenset[Tagged], seen: PodSeen) -> frozenset[Tagged]:
+        status = next((c for c in seen.containers or () if c.name == name), None)
+        if status is None:
+            return states
+        was = next((c for c in (self.last.containers if self.last else None) or () if c.name == name), None)
+        return frozenset(t for t in states if self._state_fits(t[0], status) and self._count_fits(t[1], status, was))
+
+    def _state_fits(self, state: str, seen: ContainerSeen) -> bool:
+        match seen.state:
+            case "waiting":
+                return state in ("Waiting", "Restarting")
+            case "running":
+                return state == "Running"
+            case "terminated":
+                return state in self.ended_states(seen.exit_code, seen.oom)
+            case _:
+                return True
+
+    def ended_states(self, exit_code: int | None, oom: bool) -> tuple[str, ...]:
+        """The states in which a container may be that ended like this."""
+        if oom and (self.profile.oom_is_failure or exit_code != 0):
+            return ("OOMKilled",)
+        return ("Completed",) if exit_code == 0 else ("Error", "Killed")
+
+    def _count_fits(self, tag: str | None, seen: ContainerSeen, was: ContainerSeen | None) -> bool:
+        before = (was.restarts or 0) if was else 0
+        if seen.restarts is None:
+            return True
+        if (limit := self.profile.counted_up_to) is not None and min(before, seen.restarts) >= limit:
+            return True
+        if seen.restarts <= before:
+            return tag is None or seen.restarts < before
+        if tag is None or seen.last_exit_code is None or tag not in container.ENDED:
+            return tag is not None
+        ends = self.ended_states(seen.last_exit_code, seen.last_oom)
+        return tag in ends or (tag == "OOMKilled" and "Error" in ends)
+
+    def _with_phase(self, record: str, members: Members, phase: str) -> Members | None:
+        """The states of the containers that can make up this phase; None if none can."""
+        forced = pod.FORCED_PHASE.get(pod.standing(record))
+        if forced:
+            return members if forced == phase else None
+        by_class = [sorted({self.profile.class_of[t[0]] for t in m}) for m in members]
+        choices = [c for c in itertools.product(*by_class) if pod.decide(self.policy, frozenset(c))[0] == phase]
+        if not choices:
+            return None
+        return tuple(
+            frozenset(t for t in m if any(c[place] == self.profile.class_of[t[0]] for c in choices))
+            for place, m in enumerate(members)
+        )
+
+    def _anything_like(self, seen: PodSeen) -> Belief:
+        """Every state that looks like the observation, however it came about."""
+        every = frozenset((state, None) for state in self.table.states)
+        matched: list[frozenset[Tagged]] = []
+        for name in self.members:
+            status = next((c for c in seen.containers or () if c.name == name), None)
+            fitting = frozenset(t for t in every if status is None or self._state_fits(t[0], status))
+            matched.append(fitting or every)
+        records = self.profile.record((ANYWHERE,)).states
+        return {r: tuple(matched) for r in records if self._record_fits(r, seen)} or {"Unbound": tuple(matched)}
+
+    # --- saying why -------------------------------------------------------------------------------------------------
+
+    def _misplaced(self, seen: PodSeen, reach: Belief) -> Explanation:
+        here = f"bound to {seen.node}" if seen.node else "unbound"
+        allowed = ", ".join(sorted({pod.standing(r) for r in reach})) or "nothing"
+        return Explanation({}, f"the pod is {here}", self.held("pod.binding.never-moved", "pod.binding.scheduler"), allowed)
+
+    def _misfit(self, seen: PodSeen, placed: Belief) -> Explanation:
+        """Which container cannot be where it is seen, by which rules, and where it could be."""
+        for place, name in enumerate(self.members):
+            states: frozenset[Tagged] = frozenset().union(*(m[place] for m in placed.values()))
+            status = next((c for c in seen.containers or () if c.name == name), None)
+            if status is None or self._matching(name, states, seen):
+                continue
+            ended = self._ended_before(place)
+            restarted = status.state != "terminated" or not any(s in self.ended_states(status.exit_code, status.oom) for s in ended)
+            rules: tuple[str, ...] = ()
+            for end in sorted(ended) if restarted else []:
+                rules += RESTART_RULES.get(end, ())
+            if status.last_exit_code is not None and (status.restarts or 0) > 0:
+                for end in self.ended_states(status.last_exit_code, status.last_oom):
+                    if end in self.table.states and not self.table.rows_for(end, "restart"):
+                        rules += RESTART_RULES[end]
+            rules = self.held(*(f"{r}.{self.policy.lower()}" for r in rules)) or self.held(
+                "pod.restart.counted", "pod.restart.count-reconstructed"
+            )
+            allowed = ", ".join(sorted({t[0] for t in states if self._tag_possible(t[1])}))
+            return Explanation({}, f"container {name} {told(status)}", tuple(dict.fromkeys(rules)), allowed)
+        return Explanation({}, "the containers do not fit together", self.held("pod.concept.unit"), "")
+
+    def _tag_possible(self, tag: str | None) -> bool:
+        return tag is None or tag in self.table.states
+
+    def _ended_before(self, place: int) -> set[str]:
+        """The final states in which a container is believed to be, if it is certain that it has ended for good."""
+        states = {t[0] for members in self.belief.values() for t in members[place]}
+        return states if states <= set(container.final(self.table)) else set()
+
+    def _wrong_phase(self, seen: PodSeen, fitting: Belief) -> Explanation:
+        possible: dict[str, tuple[str, ...]] = {}
+        for record, members in fitting.items():
+            forced = pod.FORCED_PHASE.get(pod.standing(record))
+            if forced:
+                possible.setdefault(forced, self._record_rules(record))
+                continue
+            for classes in itertools.product(*({self.profile.class_of[t[0]] for t in m} for m in members)):
+                phase, row = pod.decide(self.policy, frozenset(classes))
+                possible.setdefault(phase, self.held(*row.rules))
+        rules = tuple(dict.fromkeys(rule for found in possible.values() for rule in found))
+        if self.last and self.last.phase in pod.TERMINAL and seen.phase != self.last.phase:
+            rules = (*self.held("pod.phase.terminal", "pod.phase.final"), *rules)
+        return Explanation({}, f"the phase is {seen.phase!r}", rules, ", ".join(sorted(possible)))
+
+    def _record_rules(self, record: str) -> tuple[str, ...]:
+        rows = self.profile.record((ANYWHERE,)).rows
+        return self.held(*(rule for row in rows if row.target == record for rule in row.rules))
+
+    def held(self, *rules: str) -> tuple[str, ...]:
+        """Those of ``rules`` that hold in the profile."""
+        return held(self.profile, rules)
+
+
+RESTART_RULES = {
+    "Completed": ("pod.restart.success",),
+    "Error": ("pod.restart.failure",),
+    "Killed": ("pod.restart.failure",),
+    "OOMKilled": ("pod.restart.oom",),
+}
+"""What the restart policy says of a container that ended so; the policy's own name completes the id."""
+
+
+def held(profile: Profile, rules: tuple[str, ...]) -> tuple[str, ...]:
+    """Those of ``rules`` that hold in the profile."""
+    from model.registry import all_rules
+
+    known = all_rules()
+    return tuple(r for r in rules if r in known and profile.name in known[r].profiles)
+
+
+def told(status: ContainerSeen) -> str:
+    """A container's status in words."""
+    code = f" with exit code {status.exit_code}" if status.state == "terminated" else ""
+    oom = " (out of memory)" if status.oom else ""
+    count = "an unknown number of" if status.restarts is None else status.restarts
+    return f"is {status.state}{code}{oom} after {count} restart{'' if status.restarts == 1 else 's'}"
+
+
+def _untagged(states: frozenset[Tagged]) -> frozenset[Tagged]:
+    return frozenset((state, None) for state, _ in states)
+
+
+# --- the simplest explanation, for coverage -------------------------------------------------------------------------
+
+
+@functools.cache
+def shortest(table: Table, sources: frozenset[str], targets: frozenset[Tagged], barred: frozenset[str]) -> tuple[Row, ...]:
+    """The rows of a shortest run of one table from one of ``sources`` to one of ``targets``; none if there is none."""
+    queue: deque[tuple[Tagged, tuple[Row, ...]]] = deque(((s, None), ()) for s in sorted(sources))
+    seen = {state for state, _ in queue}
+    while queue:
+        (state, tag), path = queue.popleft()
+        if (state, tag) in targets:
+            return path
+        for row in table.rows:
+            if row.source == state and row.event not in barred:
+                after = (row.target, state if row.event in container.COUNTED else tag)
+                if after not in seen:
+                    seen.add(after)
+                    queue.append((after, (*path, row)))
+    return ()
+
+
+# --- nodes ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class NodeOracle:
+    """The oracle for one node: its table is small, so the set is a plain one."""
+
+    profile: Profile
+    states: frozenset[str] = frozenset()
+    last: NodeSeen | None = None
+
+    def __post_init__(self) -> None:
+        self.states = frozenset({self.profile.node.flattened().initial})
+
+    def observe(self, seen: NodeSeen, barred: frozenset[str] = frozenset()) -> Explanation:
+        """Take an observation in."""
+        table = self.profile.node.flattened()
+        reach = _reach(table, self.states, barred)
+        fitting = frozenset(s for s in reach if node_fits(self.profile, s, seen))
+        explanation = Explanation({s: () for s in fitting})
+        if not fitting:
+            explanation.why = f"the node {node_told(seen)}"
+            explanation.allowed = ", ".join(sorted(reach))
+            explanation.rules = self._rules(seen)
+            fitting = frozenset(s for s in table.states if node_fits(self.profile, s, seen)) or frozenset(table.states)
+        self.states, self.last = fitting, seen
+        return explanation
+
+    def _rules(self, seen: NodeSeen) -> tuple[str, ...]:
+        table = self.profile.node
+        if seen.phase is not None and seen.phase not in table.states:
+            return held(self.profile, ("node.phase.values", "node.phase.never-set"))
+        if seen.phase not in (None, "Running") and (seen.reachable or seen.ready):
+            return held(self.profile, ("node.condition.only-running",))
+        if any(s in ("Terminated", "Removed") for s in self.states):
+            return held(self.profile, ("node.phase.terminated", "node.record.deleted"))
+        return held(self.profile, ("node.phase.pending", "node.phase.running", "node.condition.only-ready"))
+
+
+@functools.cache
+def _reach(table: Table, states: frozenset[str], barred: frozenset[str]) -> frozenset[str]:
+    reached, frontier = set(states), list(states)
+    while frontier:
+        state = frontier.pop()
+        for row in table.rows:
+            if row.source == state and row.event not in barred and row.target not in reached:
+                reached.add(row.target)
+                frontier.append(row.target)
+    return frozenset(reached)
+
+
+def node_fits(profile: Profile, state: str, seen: NodeSeen) -> bool:
+    """Whether a node in this flat state can look like the observation; what is not shown fits anything."""
+    root, *inner = state.split("/")
+    if (root == "Removed") != seen.deleted:
+        return False
+    if seen.deleted:
+        return True
+    if seen.phase is not None and (seen.phase != root or root == "Recorded"):
+        return False
+    regions = dict(zip((r.name for r in profile.node.regions.get(root, ())), inner, strict=True))
+    shown = {"NodeReachable": seen.reachable, "NodeReady": seen.ready, "Ready": seen.ready}
+    for name, value in shown.items():
+        if value is not None and name in CONDITIONS[profile.name] and regions.get(name, "Absent") != value:
+            return False
+    return not (profile.name == "v0.17.0" and seen.reachable is not None)
+
+
+CONDITIONS = {"seed": ("NodeReachable", "NodeReady"), "v0.17.0": ("Ready",)}
+
+
+def node_told(seen: NodeSeen) -> str:
+    """A node's record in words."""
+    parts = [f"is {seen.phase}" if seen.phase else "has no phase"]
+    parts += [f"NodeReachable={seen.reachable}"] if seen.reachable else []
+    parts += [f"NodeReady={seen.ready}"] if seen.ready else []
+    return "was removed" if seen.deleted else ", ".join(parts)

@@ -1,0 +1,433 @@
+"""Reading what was recorded: our own histories, and other people's formats, turned into observations.
+
+A recording of a Kubernetes cluster is NDJSON ``{"t", "stream", "object"}``: frames of the API's watches of pods, nodes,
+events and replication controllers (v1beta3, and v1 where it differs), and events of the Docker engine.
+
+    field of the frame                              observation
+    metadata.name, uid                              PodSeen.name, uid
+    spec.host (v1beta3), spec.nodeName (v1)         PodSeen.node
+    spec.restartPolicy, spec.containers[].name      PodSeen.policy, members
+    status.phase                                    PodSeen.phase
+    status.containerStatuses[].state                ContainerSeen.state; exitCode, reason "OOM Killed" / "OOMKilled"
+    status.containerStatuses[].lastState            ContainerSeen.last_exit_code, last_oom
+    status.conditions[type=Ready].status            NodeSeen.ready (NodeReady of the document)
+    reason (EVENTS below)                           EventSeen.reason
+    Actor.Attributes.name k8s_NAME.HASH_POD_NS_UID  EngineSeen.container, pod, uid
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from conformance import history
+from conformance.history import BadLine, Record
+from conformance.runtime import (
+    ConditionStatus,
+    ContainerSeen,
+    ControllerSeen,
+    EngineSeen,
+    EventSeen,
+    NodeSeen,
+    Observation,
+    PodSeen,
+    Policy,
+)
+
+EVENTS = {
+    "scheduled": "scheduled",
+    "failedScheduling": "failed-scheduling",
+    "pulled": "pulled",
+    "created": "created",
+    "started": "started",
+    "failed": "start-failed",
+    "killing": "killing",
+}
+"""The reasons of Kubernetes v0.17.0 that have a name of ours (EVENT-1). ``failed`` there means: not started."""
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """One line of a file: a record of ours, or an observation from a frame; ``version`` orders the frames of a stream."""
+
+    line: int
+    t: float
+    content: Record | Observation | None
+    stream: str = ""
+    version: int | None = None
+
+
+class Recording(msgspec.Struct, frozen=True):
+    """A file, read: its entries, the lines that could not be read, and how many frames no rule speaks of."""
+
+    name: str
+    entries: list[Entry]
+    bad: list[BadLine]
+    ignored: int = 0
+
+
+class UnreadableFile(Exception):
+    """A file that cannot be read at all, or holds no history: the message says what was expected."""
+
+
+# --- the wire -------------------------------------------------------------------------------------------------------
+
+
+class _Line(msgspec.Struct):
+    t: float
+    stream: str
+    object: msgspec.Raw
+
+
+class _Watch(msgspec.Struct):
+    type: Literal["ADDED", "MODIFIED", "DELETED", "ERROR"]
+    object: msgspec.Raw
+
+
+class _Meta(msgspec.Struct):
+    name: str
+    uid: str = ""
+    resourceVersion: str = ""
+    annotations: dict[str, str] = {}
+
+
+class _SpecContainer(msgspec.Struct):
+    name: str
+    image: str = ""
+    livenessProbe: Any = None
+
+
+class _PodSpec(msgspec.Struct):
+    containers: list[_SpecContainer]
+    restartPolicy: Policy = "Always"
+    host: str = ""
+    nodeName: str = ""
+
+
+class _Waiting(msgspec.Struct):
+    reason: str = ""
+
+
+class _Running(msgspec.Struct):
+    startedAt: datetime.datetime | None = None
+
+
+class _Ended(msgspec.Struct):
+    exitCode: int
+    reason: str = ""
+    finishedAt: datetime.datetime | None = None
+
+
+class _State(msgspec.Struct):
+    waiting: _Waiting | None = None
+    running: _Running | None = None
+    termination: _Ended | None = None
+    terminated: _Ended | None = None
+
+    @property
+    def ended(self) -> _Ended | None:
+        return self.termination or self.terminated
+
+
+class _Status(msgspec.Struct):
+    name: str
+    state: _State = msgspec.field(default_factory=_State)
+    lastState: _State = msgspec.field(default_factory=_State)
+    restartCount: int | None = None
+    containerID: str | None = None
+
+
+class _PodStatus(msgspec.Struct):
+    phase: str = ""
+    containerStatuses: list[_Status] | None = None
+
+
+class _Pod(msgspec.Struct):
+    metadata: _Meta
+    spec: _PodSpec
+    status: _PodStatus
+
+
+class _Condition(msgspec.Struct):
+    type: str
+    status: ConditionStatus
+
+
+class _NodeSpec(msgspec.Struct):
+    unschedulable: bool = False
+
+
+class _NodeStatus(msgspec.Struct):
+    phase: str = ""
+    conditions: list[_Condition] | None = None
+
+
+class _Node(msgspec.Struct):
+    metadata: _Meta
+    spec: _NodeSpec = msgspec.field(default_factory=_NodeSpec)
+    status: _NodeStatus = msgspec.field(default_factory=_NodeStatus)
+
+
+class _About(msgspec.Struct):
+    kind: str = ""
+    name: str = ""
+    uid: str = ""
+    fieldPath: str = ""
+
+
+class _EventSource(msgspec.Struct):
+    component: str = ""
+    host: str = ""
+
+
+class _Event(msgspec.Struct):
+    metadata: _Meta
+    involvedObject: _About
+    reason: str
+    lastTimestamp: datetime.datetime
+    message: str = ""
+    source: _EventSource = msgspec.field(default_factory=_EventSource)
+    count: int = 1
+
+
+class _Template(msgspec.Struct):
+    spec: _PodSpec
+
+
+class _ControllerSpec(msgspec.Struct):
+    replicas: int
+    template: _Template | None = None
+
+
+class _ControllerStatus(msgspec.Struct):
+    replicas: int = 0
+
+
+class _Controller(msgspec.Struct):
+    metadata: _Meta
+    spec: _ControllerSpec
+    status: _ControllerStatus = msgspec.field(default_factory=_ControllerStatus)
+
+
+class _Actor(msgspec.Struct):
+    ID: str = ""
+    Attributes: dict[str, str] = {}
+
+
+class _Engine(msgspec.Struct):
+    Type: str
+    Action: str
+    Actor: _Actor
+    timeNano: int
+
+
+# --- reading --------------------------------------------------------------------------------------------------------
+
+
+def read(path: Path) -> Recording:
+    """A history or recording. Bad lines are told, not raised: what can be read is judged.
+
+    Raises UnreadableFile if the file cannot be opened, or holds no line that could be read.
+    """
+    entries: list[Entry] = []
+    bad: list[BadLine] = []
+    ignored = 0
+    try:
+        with path.open("rb") as file:
+            for item in history.lines(file, str(path)):
+                if isinstance(item, BadLine):
+                    bad.append(item)
+                    continue
+                number, line = item
+                try:
+                    entry = _entry(number, line)
+                except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
+                    bad.append(BadLine(str(path), number, history.parse_problem(line, error)))
+                    continue
+                entries.append(entry)
+                ignored += entry.content is None
+    except OSError as error:
+        raise UnreadableFile(f"{path}: {error.strerror or error}") from error
+    if not entries:
+        detail = f" ({bad[0].problem} in line {bad[0].line})" if bad else ""
+        raise UnreadableFile(f"{path}: no history: expected NDJSON lines of records or watch frames{detail}")
+    return Recording(str(path), entries, bad, ignored)
+
+
+def of_records(name: str, records: list[Record]) -> Recording:
+    """A history in memory, in the form in which a file is read."""
+    return Recording(name, [_own(number, record) for number, record in enumerate(records, 1)], [])
+
+
+def _entry(number: int, line: bytes) -> Entry:
+    if b'"stream"' not in line:
+        return _own(number, history.decode(line))
+    frame = msgspec.json.decode(line, type=_Line)
+    reader = _READERS.get(frame.stream)
+    if reader is None:
+        return Entry(number, frame.t, None, frame.stream)
+    return reader(number, frame)
+
+
+def _own(number: int, record: Record) -> Entry:
+    return Entry(number, record.t, record, "history", record.seq)
+
+
+def _watch(frame: _Line, type_: Any) -> tuple[bool, Any] | None:
+    """Whether the frame tells a deletion, and its object; None for a watch that broke off."""
+    watch = msgspec.json.decode(frame.object, type=_Watch)
+    if watch.type == "ERROR":
+        return None
+    return watch.type == "DELETED", msgspec.json.decode(watch.object, type=type_)
+
+
+def _version(meta: _Meta) -> int | None:
+    return int(meta.resourceVersion) if meta.resourceVersion else None
+
+
+def _pod(number: int, frame: _Line) -> Entry:
+    read = _watch(frame, _Pod)
+    if read is None:
+        return Entry(number, frame.t, None, frame.stream)
+    deleted, pod = read
+    statuses = pod.status.containerStatuses
+    seen = PodSeen(
+        at=frame.t,
+        name=pod.metadata.name,
+        uid=pod.metadata.uid or pod.metadata.name,
+        policy=pod.spec.restartPolicy,
+        phase=pod.status.phase,
+        members=tuple(c.name for c in pod.spec.containers),
+        node=pod.spec.host or pod.spec.nodeName or None,
+        containers=tuple(_container(s) for s in statuses) if statuses else None,
+        deleted=deleted,
+        owner=pod.metadata.annotations.get("kubernetes.io/created-by"),
+        images=tuple(c.image for c in pod.spec.containers),
+        probed=tuple(c.name for c in pod.spec.containers if c.livenessProbe),
+    )
+    return Entry(number, frame.t, seen, frame.stream, _version(pod.metadata))
+
+
+def _container(status: _Status) -> ContainerSeen:
+    state, ended, last = status.state, status.state.ended, status.lastState.ended
+    return ContainerSeen(
+        name=status.name,
+        state="running" if state.running else "terminated" if ended else "waiting" if state.waiting else "unknown",
+        restarts=status.restartCount,
+        exit_code=ended.exitCode if ended else None,
+        oom=_is_oom(ended),
+        finished_at=_seconds(ended.finishedAt) if ended else None,
+        last_exit_code=last.exitCode if last else None,
+        last_oom=_is_oom(last),
+        last_finished_at=_seconds(last.finishedAt) if last else None,
+        instance=status.containerID,
+        reason=(state.waiting.reason if state.waiting else ended.reason if ended else "") or None,
+    )
+
+
+def _is_oom(ended: _Ended | None) -> bool:
+    return ended is not None and ended.reason in ("OOM Killed", "OOMKilled")
+
+
+def _seconds(when: datetime.datetime | None) -> float | None:
+    return when.timestamp() if when else None
+
+
+def _node(number: int, frame: _Line) -> Entry:
+    read = _watch(frame, _Node)
+    if read is None:
+        return Entry(number, frame.t, None, frame.stream)
+    deleted, node = read
+    conditions = {c.type: c.status for c in node.status.conditions or []}
+    seen = NodeSeen(
+        at=frame.t,
+        name=node.metadata.name,
+        uid=node.metadata.uid or node.metadata.name,
+        phase=node.status.phase or None,
+        reachable=conditions.get("Reachable"),
+        ready=conditions.get("Ready"),
+        unschedulable=node.spec.unschedulable,
+        deleted=deleted,
+    )
+    return Entry(number, frame.t, seen, frame.stream, _version(node.metadata))
+
+
+def _event(number: int, frame: _Line) -> Entry:
+    read = _watch(frame, _Event)
+    if read is None or read[0]:  # an event that expired tells nothing
+        return Entry(number, frame.t, None, frame.stream)
+    event = read[1]
+    path = event.involvedObject.fieldPath
+    container = path.removeprefix("spec.containers{").rstrip("}") if path.startswith("spec.containers{") else None
+    seen = EventSeen(
+        at=frame.t,
+        id=event.metadata.uid or event.metadata.name,
+        reason=EVENTS.get(event.reason, event.reason),
+        object_kind=event.involvedObject.kind,
+        object_name=event.involvedObject.name,
+        object_uid=event.involvedObject.uid or None,
+        recorded_at=event.lastTimestamp.timestamp(),
+        container=container,
+        source="/".join(part for part in (event.source.component, event.source.host) if part),
+        count=event.count,
+        message=event.message,
+    )
+    return Entry(number, frame.t, seen, frame.stream, _version(event.metadata))
+
+
+def _controller(number: int, frame: _Line) -> Entry:
+    read = _watch(frame, _Controller)
+    if read is None:
+        return Entry(number, frame.t, None, frame.stream)
+    deleted, controller = read
+    template = controller.spec.template
+    seen = ControllerSeen(
+        at=frame.t,
+        name=controller.metadata.name,
+        uid=controller.metadata.uid or controller.metadata.name,
+        wanted=controller.spec.replicas,
+        counted=controller.status.replicas,
+        policy=template.spec.restartPolicy if template else "Always",
+        deleted=deleted,
+    )
+    return Entry(number, frame.t, seen, frame.stream, _version(controller.metadata))
+
+
+def _engine(number: int, frame: _Line) -> Entry:
+    event = msgspec.json.decode(frame.object, type=_Engine)
+    parts = event.Actor.Attributes.get("name", "").split("_")
+    known = event.Type == "container" and event.Action in ("create", "start", "oom", "kill", "die")
+    member = parts[1].rpartition(".")[0] if known and len(parts) >= 6 and parts[0] == "k8s" else "POD"
+    if member == "POD":
+        return Entry(number, frame.t, None, frame.stream, event.timeNano)
+    code = event.Actor.Attributes.get("exitCode")
+    seen = EngineSeen(
+        at=event.timeNano / 1e9,
+        action=event.Action,  # type: ignore[arg-type]  # one of the known ones
+        instance=event.Actor.ID,
+        pod="_".join(parts[2:-3]),
+        uid=parts[-2],
+        container=member,
+        exit_code=int(code) if code else None,
+    )
+    return Entry(number, frame.t, seen, frame.stream, event.timeNano)
+
+
+_READERS = {
+    "pods": _pod,
+    "nodes": _node,
+    "events": _event,
+    "replicationcontrollers": _controller,
+    "docker": _engine,
+}
+
+
+def observations(recording: Recording) -> Iterator[tuple[Entry, Observation]]:
+    """The observations of a recording, each with its entry."""
+    for entry in recording.entries:
+        content = entry.content.what if isinstance(entry.content, history.Seen) else entry.content
+        if isinstance(content, Observation):
+            yield entry, content

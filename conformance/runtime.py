@@ -1,0 +1,248 @@
+"""The runtime protocol: what an adapter does, and what can be seen through it.
+
+An adapter is a class without constructor arguments (or with only optional ones) that implements `Runtime`.
+For every scenario the suite calls `Runtime.open` and drives the `Cluster` that it returns: it creates nodes and pods,
+injects the faults that the runtime says it is capable of, and reads observations until it has seen enough.
+
+This module knows nothing of the model: what is judged must not consult the judge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, Protocol, runtime_checkable
+
+import msgspec
+
+from conformance.workload import Workload
+
+Policy = Literal["Always", "OnFailure", "Never"]
+ConditionStatus = Literal["True", "False", "Unknown"]
+
+# --- what can be asked of a runtime ---------------------------------------------------------------------------------
+
+FAULTS: dict[str, str] = {
+    "kill-container": "the container's process gets SIGKILL from outside (exit code 137)",
+    "out-of-memory": "the kernel kills the container's process for want of memory (exit code 137)",
+    "break-disk": "a disk that the pod uses dies",
+    "cut-node": "the node's network is cut in both directions; what runs there runs on",
+    "heal-node": "the cut network of the node works again",
+    "stop-kubelet": "the node's agent stops answering; the node itself stays reachable",
+    "start-kubelet": "the node's agent answers again",
+    "terminate-node": "the node ends for good",
+}
+"""Every fault that a scenario may inject, by name. `About.capabilities` lists the ones that a runtime can do."""
+
+CAPABILITIES: dict[str, str] = {
+    **FAULTS,
+    "events": "recorded events can be seen",
+    "node-phase": "the phase of a node can be seen (Pending, Running, Terminated)",
+    "node-conditions": "the node conditions NodeReachable and NodeReady can be seen",
+    "quiescence": "the runtime can tell that nothing more will happen by itself",
+}
+
+
+class Unsupported(Exception):
+    """The runtime cannot do what was asked; the message says why. The scenario is skipped with that reason."""
+
+
+class Refused(Exception):
+    """The runtime refuses an action in the present state (a pod that does not exist, say). Nothing has changed."""
+
+
+class ContainerSpec(msgspec.Struct, frozen=True):
+    """One container of a pod. ``workload`` says what each incarnation does."""
+
+    name: str
+    workload: Workload
+
+
+class PodSpec(msgspec.Struct, frozen=True):
+    """A pod to create. ``name`` is unique within the cluster; ``policy`` is the restart policy of all containers."""
+
+    name: str
+    policy: Policy
+    containers: tuple[ContainerSpec, ...]
+
+
+class Fault(msgspec.Struct, frozen=True):
+    """One fault: ``kind`` is a key of `FAULTS`, ``target`` a pod's or node's name, ``container`` for container faults."""
+
+    kind: str
+    target: str
+    container: str | None = None
+
+
+class About(msgspec.Struct, frozen=True):
+    """What a runtime says of itself. ``capabilities`` are keys of `CAPABILITIES`."""
+
+    name: str
+    version: str
+    capabilities: frozenset[str]
+
+
+# --- what can be seen of a runtime ----------------------------------------------------------------------------------
+# Times are seconds on the runtime's own clock. They are used as order only.
+
+
+class ContainerSeen(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A container's status as its pod's status shows it.
+
+    ``state`` is that of the newest incarnation; ``unknown`` where none is set. ``exit_code`` and ``oom`` belong to a
+    terminated one, ``last_*`` to the incarnation before the newest. ``restarts`` counts the incarnations begun after
+    the first; None where the status does not say. ``instance`` tells incarnations apart.
+    """
+
+    name: str
+    state: Literal["waiting", "running", "terminated", "unknown"]
+    restarts: int | None = 0
+    exit_code: int | None = None
+    oom: bool = False
+    finished_at: float | None = None
+    last_exit_code: int | None = None
+    last_oom: bool = False
+    last_finished_at: float | None = None
+    instance: str | None = None
+    reason: str | None = None
+
+
+class PodSeen(msgspec.Struct, frozen=True, omit_defaults=True, tag="pod"):
+    """A pod object at one moment. ``containers`` is None where the status lists none yet; ``members`` are the names
+    of the spec. ``node`` is None while unbound. ``deleted`` is True in the last observation of a pod."""
+
+    at: float
+    name: str
+    uid: str
+    policy: Policy
+    phase: str
+    members: tuple[str, ...]
+    node: str | None = None
+    containers: tuple[ContainerSeen, ...] | None = None
+    deleted: bool = False
+    owner: str | None = None
+    images: tuple[str, ...] = ()
+    probed: tuple[str, ...] = ()
+    """Members with a liveness probe."""
+
+
+class NodeSeen(msgspec.Struct, frozen=True, omit_defaults=True, tag="node"):
+    """A node record at one moment. A field is None where the runtime does not show it."""
+
+    at: float
+    name: str
+    uid: str
+    phase: str | None = None
+    reachable: ConditionStatus | None = None
+    ready: ConditionStatus | None = None
+    unschedulable: bool = False
+    deleted: bool = False
+
+
+class EventSeen(msgspec.Struct, frozen=True, omit_defaults=True, tag="event"):
+    """A recorded event. ``reason`` is one of `EVENT_REASONS` where one fits, else the runtime's own word.
+
+    ``source`` names the component: events of one source come in the order in which they happened.
+    ``count`` is how often this same event has happened so far, ``recorded_at`` when it last did.
+    """
+
+    at: float
+    id: str
+    reason: str
+    object_kind: str
+    object_name: str
+    recorded_at: float
+    object_uid: str | None = None
+    container: str | None = None
+    source: str = ""
+    count: int = 1
+    message: str = ""
+
+
+EVENT_REASONS: dict[str, str] = {
+    "scheduled": "the pod was bound to a node",
+    "failed-scheduling": "no node was found for the pod",
+    "pulled": "an image was pulled",
+    "created": "a container was created",
+    "started": "a container was started",
+    "start-failed": "a container could not be created or started",
+    "killing": "the system stopped a container",
+    "completed": "a container exited normally",
+    "failed": "a container exited abnormally",
+    "out-of-memory": "a container ran out of memory",
+    "error": "the pod ends in error because a container ran out of memory",
+    "disk-died": "a disk of the pod died",
+}
+
+
+class ControllerSeen(msgspec.Struct, frozen=True, omit_defaults=True, tag="controller"):
+    """A replication controller at one moment: wanted and counted pods, and its template's restart policy."""
+
+    at: float
+    name: str
+    uid: str
+    wanted: int
+    counted: int
+    policy: str
+    deleted: bool = False
+
+
+class EngineSeen(msgspec.Struct, frozen=True, omit_defaults=True, tag="engine"):
+    """One event of the container engine about a member of a pod (not its sandbox).
+
+    ``instance`` is the engine's container id: a restart by a kubelet makes a new one.
+    """
+
+    at: float
+    action: Literal["create", "start", "oom", "kill", "die"]
+    instance: str
+    pod: str
+    uid: str
+    container: str
+    exit_code: int | None = None
+
+
+Observation = PodSeen | NodeSeen | EventSeen | ControllerSeen | EngineSeen
+
+# --- the protocol ---------------------------------------------------------------------------------------------------
+
+
+@runtime_checkable
+class Cluster(Protocol):
+    """The part of a runtime that one scenario has to itself. Not shared between threads."""
+
+    def create_node(self, name: str) -> None:
+        """Make a node known to the cluster. It becomes usable by itself."""
+
+    def create_pod(self, pod: PodSpec) -> None:
+        """Submit a pod. Raises `Refused` if the name is taken."""
+
+    def delete_pod(self, name: str) -> None:
+        """Delete a pod as a user would. Raises `Refused` if there is none."""
+
+    def inject(self, fault: Fault) -> None:
+        """Inject a fault. Raises `Unsupported` for one the runtime cannot do, `Refused` where it has no object."""
+
+    def observe(self, timeout: float) -> Sequence[Observation]:
+        """What has been seen since the last call, in order of arrival; waits up to ``timeout`` seconds of the
+        runtime's clock for the first. Empty when there was nothing."""
+
+    def quiescent(self) -> bool:
+        """True only if it is certain that nothing more will happen or be seen without an action from outside."""
+
+    def close(self) -> None:
+        """Remove everything that this cluster created."""
+
+
+@runtime_checkable
+class Runtime(Protocol):
+    """The system under test."""
+
+    def describe(self) -> About:
+        """Name, version and capabilities."""
+
+    def open(self, scenario: str, seed: int, profile: str) -> Cluster:
+        """A cluster of its own for one scenario. ``profile`` is the reading of the lifecycle that it will be judged
+        by; a runtime that has only one behaviour ignores it. Called from several threads."""
+
+    def close(self) -> None:
+        """End of the run: remove whatever is left."""

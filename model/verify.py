@@ -1,0 +1,55 @@
+"""Verification of a profile: explore its network, check every property, prove the refinement."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from model import properties
+from model.cluster import Size, network
+from model.lts import network as networks
+from model.lts.explore import Exploration, explore
+from model.lts.properties import Verdict, View, check
+from model.lts.refine import Refinement
+from model.profiles import Profile
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Verified:
+    """The outcome for one restart policy. ``refinements`` is by container count, from 1 up."""
+
+    profile: str
+    size: Size
+    exploration: Exploration
+    verdicts: tuple[Verdict, ...]
+    refinements: dict[int, Refinement]
+
+    @property
+    def holds(self) -> bool:
+        """Whether every property holds and every refinement is proved."""
+        return all(v.holds for v in self.verdicts) and all(r.holds for r in self.refinements.values())
+
+
+def verify(profile: Profile, size: Size, max_states: int = 20_000_000, progress: Progress | None = None) -> Verified:
+    """Verify one profile in one size. Raises ValueError for a senseless size, `TooLarge` past ``max_states``."""
+    say = progress or (lambda text: None)
+    compiled = networks.compile(network(profile, size))
+    found = explore(compiled, max_states, lambda states, depth: say(f"{states:,} states, depth {depth}"))
+    verdicts = []
+    for prop in properties.properties(profile, size):
+        say(prop.name)
+        verdicts.append(check(prop, found))
+    refinements = {}
+    for containers in range(1, size.containers + 1):
+        say(f"refinement with {containers} containers")
+        refinements[containers] = refine(profile, size.policy, containers, max_states)
+    return Verified(profile.name, size, found, tuple(verdicts), refinements)
+
+
+def refine(profile: Profile, policy: str, containers: int, max_states: int = 20_000_000) -> Refinement:
+    """Whether a pod of this many containers, studied alone, refines the phase table of its policy."""
+    alone = Size(policy, pods=1, containers=containers, nodes=0)
+    found = explore(networks.compile(network(profile, alone)), max_states)
+    return properties.refinement(profile, alone, View(found, found.states))
