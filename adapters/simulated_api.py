@@ -21,7 +21,6 @@ FAULTS: dict[str, str] = {
     "failed-needs-all": "a pod with one container that failed and one that did not is Succeeded",
     "running-too-early": "a pod is Running although one of its containers has never started",
     "pending-while-restarting": "a pod is Pending while a container restarts",
-    "forgets-scheduled-event": "no event records the binding of a pod",
     "forgets-completed-event": "no event records a normal exit",
     "forgets-failed-event": "no event records an abnormal exit",
     "forgets-oom-event": "no event records that a container ran out of memory",

@@ -67,8 +67,12 @@ class Loop:
 
     def after(self, delay: float, action: Callable[[], None], own: bool = False) -> Timer:
         """Arm an action ``delay`` seconds from now."""
+        return self.at(self.now + delay, action, own)
+
+    def at(self, time: float, action: Callable[[], None], own: bool = False) -> Timer:
+        """Arm an action at this very moment: two of one moment keep the order in which they were armed."""
         self._armed += 1
-        timer = Timer(self.now + delay, self._armed, action, own)
+        timer = Timer(time, self._armed, action, own)
         heapq.heappush(self._heap, timer)
         self._live[own] += 1
         return timer
@@ -143,7 +147,7 @@ class Wire:
             arrival = max(arrival, last.arrival)
         parcel = _Parcel(arrival, build(arrival), version_of)
         self._last[stream] = parcel
-        self._loop.after(arrival - self._loop.now, lambda: self._deliver(parcel))
+        self._loop.at(arrival, lambda: self._deliver(parcel))
 
     def collect(self) -> list[Observation]:
         """Take what has arrived."""

@@ -91,8 +91,7 @@ class Scheduler:
         if pod.gone:
             return
         pod.node = node
-        if not self._api.has_fault("forgets-scheduled-event"):
-            self._record("scheduled", pod)
+        self._record("scheduled", pod)
         self._api.publish_pod(pod)
 
     def _record(self, reason: str, pod: PodRecord) -> None:

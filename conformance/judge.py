@@ -655,6 +655,8 @@ def _count_problem(status: ContainerSeen, was: ContainerSeen | None, limit: int 
         return "an incarnation ended before this one, but the restart count is 0"
     if was and was.instance and status.instance and status.instance != was.instance and now == before and not capped:
         return f"a new incarnation runs, but the restart count is still {now}"
+    if was and was.instance and status.instance == was.instance and now > before:
+        return f"the restart count grows to {now}, but it is the same incarnation"
     return ""
 
 

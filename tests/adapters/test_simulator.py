@@ -738,7 +738,6 @@ SYMPTOMS: dict[str, Symptom] = {
         ),
     ),
     "pending-while-restarting": Symptom(play(pod("Always", BAD)), falls_back),
-    "forgets-scheduled-event": Symptom(play(pod("Never", OK)), lacks("scheduled")),
     "forgets-completed-event": Symptom(play(pod("Never", OK)), lacks("completed")),
     "forgets-failed-event": Symptom(play(pod("Never", BAD)), lacks("failed")),
     "forgets-oom-event": Symptom(play(pod("Never", HUNGRY)), lacks("out-of-memory")),

@@ -1,0 +1,216 @@
+"""Running scenarios side by side against a runtime, and finding the runtime that was asked for."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import importlib.util
+import inspect
+import re
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from conformance import recordings
+from conformance.history import Broken, End, Header, History
+from conformance.judge import Judgement, judge
+from conformance.runtime import CAPABILITIES, About, Cluster, Runtime, Unsupported
+from conformance.scenario import DeadlinePassed, Run, Scenario
+from conformance.verdict import Verdict
+from model import registry
+from model.profiles import Profile
+
+VERSION = importlib.metadata.version("kubephase")
+GROUP = "kubephase.runtimes"
+"""The entry-point group under which runtimes register a short name."""
+
+
+class NoRuntime(Exception):
+    """The runtime that was asked for cannot be had; the message says why and what to do."""
+
+
+# --- finding a runtime ----------------------------------------------------------------------------------------------
+
+
+def runtime_class(spec: str) -> type[Any]:
+    """The adapter class that ``spec`` names: a registered name, ``module:Class`` or ``path.py:Class``.
+
+    Raises NoRuntime.
+    """
+    known = {entry.name: entry for entry in importlib.metadata.entry_points(group=GROUP)}
+    if ":" not in spec:
+        if spec not in known:
+            raise NoRuntime(
+                f"no runtime {spec!r}{registry.nearest(spec, known)}; there are: {', '.join(sorted(known)) or 'none'}; "
+                "or give module:Class or path.py:Class"
+            )
+        spec = known[spec].value
+    place, _, name = spec.rpartition(":")
+    try:
+        module = _module_from_file(Path(place)) if place.endswith(".py") else importlib.import_module(place)
+    except NoRuntime:
+        raise
+    except Exception as error:  # an adapter may raise anything while it is imported
+        raise NoRuntime(f"adapter {place} cannot be imported: {type(error).__name__}: {error}") from error
+    found = getattr(module, name, None)
+    if not inspect.isclass(found):
+        classes = [n for n, member in vars(module).items() if inspect.isclass(member)]
+        raise NoRuntime(f"adapter {place} has no class {name!r}{registry.nearest(name, classes)}")
+    if missing := _missing(found, Runtime):
+        raise NoRuntime(
+            f"adapter {spec} lacks {', '.join(missing)}: a runtime needs {', '.join(_methods(Runtime))} "
+            "(conformance.runtime.Runtime)"
+        )
+    return found
+
+
+def _module_from_file(path: Path) -> Any:
+    if not path.is_file():
+        raise NoRuntime(f"adapter file {path} does not exist")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise NoRuntime(f"adapter file {path} is no Python module")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _methods(protocol: type[Any]) -> list[str]:
+    return [n for n, member in vars(protocol).items() if inspect.isfunction(member) and not n.startswith("_")]
+
+
+def _missing(thing: object, protocol: type[Any]) -> list[str]:
+    return [f"{name}()" for name in _methods(protocol) if not callable(getattr(thing, name, None))]
+
+
+def faults_of(found: type[Any]) -> dict[str, str]:
+    """The deliberately wrong builds that the adapter offers: name and description."""
+    faults: dict[str, str] = getattr(found, "FAULTS", {})
+    return faults
+
+
+def start(found: type[Any], fault: str | None = None) -> Runtime:
+    """An instance of the adapter, as a wrong build if ``fault`` is given. Raises NoRuntime."""
+    if fault is not None and fault not in faults_of(found):
+        known = faults_of(found)
+        raise NoRuntime(f"no fault {fault!r}{registry.nearest(fault, known)}; --list-faults shows them")
+    try:
+        runtime: Runtime = found(fault=fault) if fault else found()
+        about = runtime.describe()
+    except Exception as error:  # an adapter may raise anything
+        raise NoRuntime(f"adapter {found.__name__} cannot be started: {type(error).__name__}: {error}") from error
+    if not isinstance(about, About):
+        raise NoRuntime(f"adapter {found.__name__}: describe() returned {type(about).__name__}: expected About")
+    if unknown := sorted(about.capabilities - CAPABILITIES.keys()):
+        raise NoRuntime(
+            f"adapter {found.__name__}: unknown capability {unknown[0]!r}{registry.nearest(unknown[0], CAPABILITIES)}"
+        )
+    return runtime
+
+
+# --- running --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one scenario. ``seconds`` is wall time, ``history`` the file that holds the history, if any."""
+
+    scenario: Scenario
+    rules: tuple[str, ...]
+    judgement: Judgement
+    seconds: float
+    history: Path | None
+    verdict: Verdict
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to run. ``deadline`` is in seconds of the runtime's clock; ``folder`` takes the histories, if given."""
+
+    profile: Profile
+    seed: int = 0
+    jobs: int = 2
+    deadline: float = 300.0
+    folder: Path | None = None
+
+
+def run_scenario(runtime: Runtime, about: About, scenario: Scenario, settings: Settings) -> Outcome:
+    """Run one scenario and judge its history. Never raises: what breaks becomes the verdict ``error``."""
+    begun = time.perf_counter()
+    profile = settings.profile
+    rules = scenario.rules(profile.name)
+    path = settings.folder / f"{re.sub(r'[^A-Za-z0-9_.-]+', '-', scenario.id).strip('-')}.ndjson" if settings.folder else None
+    history = History(path)
+    history.add(
+        Header(scenario=scenario.id, policy=scenario.policy, profile=profile.name, runtime=about.name,
+               runtime_version=about.version, tool_version=VERSION, seed=settings.seed, rules=rules), 0.0,
+    )  # fmt: skip
+    cluster: Cluster | None = None
+    try:
+        if lacking := [need for need in scenario.needs if need not in about.capabilities]:
+            raise Unsupported(f"the runtime lacks {', '.join(lacking)}")
+        cluster = runtime.open(scenario.id, settings.seed, profile.name)
+        if missing := _missing(cluster, Cluster):
+            raise TypeError(f"the adapter's cluster lacks {', '.join(missing)}")
+        run = Run(scenario, profile, cluster, history, about.capabilities, settings.deadline)
+        scenario.function(run)
+        run.settle()
+    except DeadlinePassed:
+        pass  # the goal is in the history, unreached
+    except Unsupported as error:
+        history.add(Broken(reason=str(error), skip=True), history.records[-1].t)
+    except Exception as error:  # the adapter, or we, broke: a verdict of its own
+        where = "".join(traceback.format_exception(error)[-2:]).strip()
+        history.add(Broken(reason=f"{type(error).__name__}: {error}\n{where}"), history.records[-1].t)
+    else:
+        history.add(End(), history.records[-1].t)
+    finally:
+        if cluster is not None:
+            try:
+                cluster.close()
+            except Exception as error:  # a failing clean-up must be told, too
+                history.add(Broken(reason=f"close: {type(error).__name__}: {error}"), history.records[-1].t)
+        history.close()
+    judgement = judge(recordings.of_records(scenario.id, history.records), profile)
+    return Outcome(
+        scenario, rules, judgement, time.perf_counter() - begun, path, judgement.verdict, _reason(judgement)
+    )
+
+
+def _reason(judgement: Judgement) -> str:
+    return next((str(f.reason) for f in judgement.findings if f.verdict is judgement.verdict), "")
+
+
+def run_all(
+    runtime: Runtime, scenarios: list[Scenario], settings: Settings, progress: Callable[[Outcome], None] | None = None
+) -> Iterator[Outcome]:
+    """Run scenarios side by side, at most ``settings.jobs`` at once; outcomes as they come.
+
+    On an interruption (KeyboardInterrupt) what has not begun is left out, what runs is waited for.
+    """
+    about = runtime.describe()
+    stop = threading.Event()
+
+    def one(scenario: Scenario) -> Outcome | None:
+        return None if stop.is_set() else run_scenario(runtime, about, scenario, settings)
+
+    with ThreadPoolExecutor(max_workers=max(1, settings.jobs)) as pool:
+        pending: set[Future[Outcome | None]] = {pool.submit(one, s) for s in scenarios}
+        try:
+            while pending:
+                done, pending = wait(pending, return_when=FIRST_COMPLETED)
+                for future in done:
+                    if outcome := future.result():
+                        if progress:
+                            progress(outcome)
+                        yield outcome
+        finally:
+            stop.set()
+            for future in pending:
+                future.cancel()

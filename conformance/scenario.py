@@ -1,0 +1,271 @@
+"""Scenarios: a purpose each, as a plain function that drives a `Run`; one module per section of the document.
+
+    @scenario("pod.restart.success", policies=POLICIES)
+    def test_a_container_that_exits_with_0_is_restarted_only_under_always(run: Run) -> None:
+        run.node()
+        pod = run.pod(Exit(0))
+        run.until(pod, phase=run.by_policy("Running", "Succeeded", "Succeeded"))
+
+A scenario says what to wait for; it asserts nothing. The verdict comes from the history alone (`conformance.judge`).
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import cast
+
+from conformance.history import Action, EventWant, Goal, History, NodeWant, PodWant, Quiescent, Seen, Want
+from conformance.judge import event_is_so, node_is_so, pod_is_so
+from conformance.runtime import (
+    Cluster,
+    ConditionStatus,
+    ContainerSpec,
+    EventSeen,
+    Fault,
+    NodeSeen,
+    PodSeen,
+    PodSpec,
+    Policy,
+    Refused,
+    Unsupported,
+)
+from conformance.workload import Step, Workload
+from model import registry
+from model.profiles import Profile
+
+POLICIES: tuple[Policy, ...] = ("Always", "OnFailure", "Never")
+
+
+class DeadlinePassed(Exception):
+    """What a scenario waited for was not seen in time, or cannot come any more."""
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A scenario under one restart policy. ``rules`` are ids or prefixes of rules; ``needs`` are capabilities."""
+
+    name: str
+    section: str
+    policy: Policy
+    rule_prefixes: tuple[str, ...]
+    needs: tuple[str, ...]
+    function: Callable[[Run], None]
+
+    @property
+    def id(self) -> str:
+        """``section/name[policy]``."""
+        return f"{self.section}/{self.name}[{self.policy}]"
+
+    def rules(self, profile: str) -> tuple[str, ...]:
+        """The rules that the scenario is there to check, of one profile and of its own policy."""
+        found = [r for prefix in self.rule_prefixes for r in registry.select(prefix, profile)]
+        others = {p.lower() for p in POLICIES} - {self.policy.lower()}
+        return tuple(dict.fromkeys(r.id for r in found if r.id.rpartition(".")[2] not in others))
+
+
+class ScenarioFunction:
+    """What `scenario` makes of a function: its scenarios, one per policy. pytest collects it as such."""
+
+    def __init__(self, function: Callable[[Run], None], scenarios: tuple[Scenario, ...]) -> None:
+        self.function, self.scenarios = function, scenarios
+        self.__doc__ = function.__doc__
+
+
+def scenario(
+    *rules: str, policies: tuple[Policy, ...] = POLICIES, needs: tuple[str, ...] = ()
+) -> Callable[[Callable[[Run], None]], ScenarioFunction]:
+    """Declare a scenario. ``rules`` are ids or prefixes; raises UnknownRule at import for one that does not exist."""
+    for prefix in rules:
+        registry.select(prefix)
+
+    def declare(function: Callable[[Run], None]) -> ScenarioFunction:
+        section = function.__module__.rpartition(".")[2].removeprefix("test_")
+        name = function.__name__.removeprefix("test_")
+        return ScenarioFunction(
+            function, tuple(Scenario(name, section, policy, rules, needs, function) for policy in policies)
+        )
+
+    return declare
+
+
+def all_scenarios() -> list[Scenario]:
+    """Every scenario of the suite, in the order of the modules and of their definitions."""
+    package = importlib.import_module("conformance.scenarios")
+    found: list[Scenario] = []
+    for module in sorted(info.name for info in pkgutil.iter_modules(package.__path__)):
+        if module.startswith("test_"):
+            contents = vars(importlib.import_module(f"conformance.scenarios.{module}")).values()
+            found += [s for c in contents if isinstance(c, ScenarioFunction) for s in c.scenarios]
+    return found
+
+
+def selected(profile: str, prefixes: tuple[str, ...] = ()) -> list[Scenario]:
+    """The scenarios that check a rule of the profile under one of ``prefixes`` (all rules if there are none).
+
+    A prefix may also be the beginning of a scenario's id. Raises UnknownRule for one that is neither.
+    """
+    every = [s for s in all_scenarios() if s.rules(profile)]
+    by_id = {p: [s for s in every if s.id.startswith(p)] for p in prefixes}
+    for prefix in prefixes:
+        if not by_id[prefix]:
+            registry.select(prefix)
+    chosen = [
+        s for s in every
+        if not prefixes
+        or any(s in by_id[p] or any(registry.is_under(r, p) for r in s.rules(profile)) for p in prefixes)
+    ]  # fmt: skip
+    return chosen
+
+
+class Run:
+    """One scenario being run: actions and observations go into its history.
+
+    ``deadline`` is in seconds of the runtime's clock. After it `until` gives up, and the goal stays open.
+    """
+
+    def __init__(
+        self, scenario: Scenario, profile: Profile, cluster: Cluster, history: History, capabilities: frozenset[str],
+        deadline: float,
+    ) -> None:  # fmt: skip
+        self.scenario, self.profile, self.policy = scenario, profile, scenario.policy
+        self._cluster, self._history, self._deadline = cluster, history, deadline
+        self._capabilities = capabilities
+        self._pods: dict[str, PodSeen] = {}
+        self._nodes: dict[str, NodeSeen] = {}
+        self._events: dict[str, EventSeen] = {}
+        self._now = 0.0
+
+    # --- what a scenario does ---------------------------------------------------------------------------------------
+
+    def by_policy(self, always: str, on_failure: str, never: str) -> str:
+        """The one that goes with the scenario's policy."""
+        return dict(zip(POLICIES, (always, on_failure, never), strict=True))[self.policy]
+
+    @property
+    def is_seed(self) -> bool:
+        """Whether the run is judged by the document."""
+        return self.profile.name == "seed"
+
+    def node(self, name: str = "n1") -> str:
+        """Create a node and wait until pods can be bound to it."""
+        self.new_node(name)
+        self.until_ready(name)
+        return name
+
+    def new_node(self, name: str = "n1") -> str:
+        """Create a node."""
+        self._act(Action(create_node=name), lambda: self._cluster.create_node(name))
+        return name
+
+    def until_ready(self, name: str) -> None:
+        """Wait until pods can be bound to the node."""
+        if self.is_seed:
+            self.until_node(name, phase="Running", reachable="True", ready="True", rules=("node.phase", "node.condition"))
+        else:
+            self.until_node(name, ready="True", rules=("node.condition",))
+
+    def pod(self, *workloads: Step | Workload, name: str = "p1") -> str:
+        """Create a pod with one container (c1, c2, …) per workload."""
+        containers = tuple(
+            ContainerSpec(f"c{n}", w if isinstance(w, tuple) else (w,)) for n, w in enumerate(workloads, 1)
+        )
+        spec = PodSpec(name, self.policy, containers)
+        self._act(Action(create_pod=spec), lambda: self._cluster.create_pod(spec))
+        return name
+
+    def delete(self, pod: str) -> None:
+        """Delete a pod as a user would."""
+        self._act(Action(delete_pod=pod), lambda: self._cluster.delete_pod(pod))
+
+    def inject(self, kind: str, target: str, container: str | None = None) -> None:
+        """Inject a fault. The scenario is skipped if the runtime cannot do it."""
+        if kind not in self._capabilities:
+            raise Unsupported(f"the runtime cannot {kind}")
+        fault = Fault(kind, target, container)
+        self._act(Action(inject=fault), lambda: self._cluster.inject(fault))
+
+    def until(
+        self, pod: str, *, phase: str | None = None, restarts: dict[str, int] | None = None,
+        states: dict[str, str] | None = None, bound: bool | None = None, gone: bool = False, rules: tuple[str, ...] = (),
+    ) -> None:  # fmt: skip
+        """Wait until the pod looks like this."""
+        self._wait(PodWant(pod, phase, restarts, states, bound, gone), rules)
+
+    def until_node(
+        self, node: str, *, phase: str | None = None, reachable: str | None = None, ready: str | None = None,
+        gone: bool = False, rules: tuple[str, ...] = (),
+    ) -> None:  # fmt: skip
+        """Wait until the node looks like this."""
+        want = NodeWant(node, phase, cast("ConditionStatus | None", reachable), cast("ConditionStatus | None", ready), gone)
+        self._wait(want, rules)
+
+    def until_event(self, pod: str, reason: str, container: str | None = None, rules: tuple[str, ...] = ()) -> None:
+        """Wait until the event is recorded, where the profile wants it and the runtime shows events."""
+        if self.profile.exit_events and "events" in self._capabilities:
+            self._wait(EventWant(pod, reason, container), rules)
+
+    def settle(self, seconds: float = 60.0) -> None:
+        """Let things happen until nothing more will, or for a while."""
+        if "quiescence" not in self._capabilities:
+            return
+        end = self._now + seconds
+        while not self._cluster.quiescent() and self._now < end:
+            self._observe(end - self._now)
+        if self._cluster.quiescent():
+            self._history.add(Quiescent(), self._now)
+
+    # --- how it is done ---------------------------------------------------------------------------------------------
+
+    def _act(self, action: Action, do: Callable[[], None]) -> None:
+        try:
+            do()
+        except Refused as error:
+            self._history.add(_refused(action, str(error)), self._now)
+            raise
+        self._history.add(action, self._now)
+
+    def _wait(self, want: Want, rules: tuple[str, ...]) -> None:
+        held = tuple(r.id for prefix in rules for r in registry.select(prefix, self.profile.name))
+        self._history.add(Goal(want=want, rules=held or self.scenario.rules(self.profile.name)), self._now)
+        end = self._now + self._deadline
+        while not self._is_so(want):
+            if "quiescence" in self._capabilities and self._cluster.quiescent():
+                self._history.add(Quiescent(), self._now)
+                raise DeadlinePassed(str(want))
+            if self._now >= end:
+                raise DeadlinePassed(str(want))
+            self._observe(end - self._now)
+
+    def _is_so(self, want: Want) -> bool:
+        match want:
+            case PodWant():
+                return pod_is_so(self._pods.get(want.pod), want)
+            case NodeWant():
+                return node_is_so(self._nodes.get(want.node), want)
+            case EventWant():
+                return any(event_is_so(event, want) for event in self._events.values())
+
+    def _observe(self, timeout: float) -> None:
+        seen = self._cluster.observe(timeout)
+        if not seen:
+            self._now += timeout
+        for what in seen:
+            self._now = max(self._now, what.at)
+            match what:
+                case PodSeen():
+                    self._pods[what.name] = what
+                case NodeSeen():
+                    self._nodes[what.name] = what
+                case EventSeen():
+                    self._events[what.id] = what
+            self._history.add(Seen(what=what), self._now)
+
+
+def _refused(action: Action, reason: str) -> Action:
+    return Action(
+        create_node=action.create_node, create_pod=action.create_pod, delete_pod=action.delete_pod,
+        inject=action.inject, refused=reason,
+    )  # fmt: skip

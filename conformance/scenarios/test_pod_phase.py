@@ -1,0 +1,52 @@
+"""容器组的生命状态: the phases of a pod (seed.md L254-L272)."""
+
+from conformance.scenario import Run, scenario
+from conformance.workload import RUN_ON, Exit
+
+
+@scenario("pod.phase.pending", "pod.phase.running", "pod.phase.some-run", "pod.phase.waiting-wins", "pod.phase.values",
+          "pod.phase.five-values", "pod.phase.table", "pod.container.start-never-ran")
+def test_a_pod_is_pending_until_all_its_containers_run(run: Run) -> None:
+    """Pending first; Running when all three run."""
+    run.node()
+    pod = run.pod(RUN_ON, RUN_ON, RUN_ON)
+    run.until(pod, phase="Running", states={"c1": "running", "c2": "running", "c3": "running"})
+
+
+@scenario("pod.phase.succeeded", "pod.phase.all-succeeded", "pod.phase.terminal", "pod.phase.final",
+          policies=("OnFailure", "Never"))
+def test_a_pod_whose_containers_all_exit_with_0_succeeds(run: Run) -> None:
+    """Two containers, one after the other: Running until the last, then Succeeded for ever."""
+    run.node()
+    pod = run.pod(Exit(0, after=2), Exit(0, after=8))
+    run.until(pod, phase="Succeeded")
+    run.until_event(pod, "completed", "c1", rules=("pod.event.completed",))
+    run.until_event(pod, "completed", "c2", rules=("pod.event.completed",))
+
+
+@scenario("pod.phase.failed", "pod.phase.some-failed", "pod.phase.terminal", "pod.phase.final", policies=("Never",))
+def test_a_pod_with_one_good_and_one_bad_exit_fails(run: Run) -> None:
+    """One failure among all that ended is enough, whichever came last."""
+    run.node()
+    first = run.pod(Exit(1, after=2), Exit(0, after=8), name="bad-then-good")
+    second = run.pod(Exit(0, after=2), Exit(1, after=8), name="good-then-bad")
+    run.until(first, phase="Failed")
+    run.until(second, phase="Failed")
+
+
+@scenario("pod.phase.running", "pod.phase.some-run", policies=("OnFailure", "Never"))
+def test_a_pod_runs_on_while_one_container_runs(run: Run) -> None:
+    """One of two has exited for good; the pod stays Running."""
+    run.node()
+    pod = run.pod(Exit(0), RUN_ON)
+    run.until(pod, phase="Running", states={"c1": "terminated", "c2": "running"})
+
+
+@scenario("pod.phase.pending", "pod.binding.scheduler", "pod.binding.candidate", "scheduler.candidate.ready")
+def test_a_pod_without_a_node_stays_pending(run: Run) -> None:
+    """No node: Pending and unbound; with the first node it runs there."""
+    pod = run.pod(RUN_ON)
+    run.until(pod, phase="Pending", bound=False)
+    run.settle()
+    run.node()
+    run.until(pod, phase="Running", bound=True)

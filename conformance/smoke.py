@@ -1,0 +1,24 @@
+"""The smoke check: does the adapter work at all? It tells a wrong adapter from a wrong runtime, before the suite runs."""
+
+from __future__ import annotations
+
+from conformance.runner import Outcome, Settings, run_scenario
+from conformance.runtime import Runtime
+from conformance.scenario import Run, Scenario
+from conformance.workload import RUN_ON
+
+
+def _smoke(run: Run) -> None:
+    run.node("n1")
+    run.pod(RUN_ON, name="smoke")
+    run.until("smoke", phase="Running", rules=("pod.phase.running", "pod.phase.some-run"))
+    run.delete("smoke")
+    run.until("smoke", gone=True, rules=("pod.life.not-by-itself",))
+
+
+SMOKE = Scenario("a_node_and_a_pod_can_be_made_seen_and_deleted", "smoke", "Always", ("pod.life.not-by-itself",), (), _smoke)
+
+
+def smoke(runtime: Runtime, settings: Settings) -> Outcome:
+    """Make a node and a pod, see the pod run, delete it, see it gone."""
+    return run_scenario(runtime, runtime.describe(), SMOKE, settings)
