@@ -1,1 +1,681 @@
-def main()->None: ...
+"""The command: verify · conform · trace · draw · rules. Argument parsing and printing only.
+
+Exit codes: 0 what was looked at holds, 1 it does not hold (or cannot be said), 2 wrong usage or bad input.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from tabulate import tabulate
+
+from conformance import deviations, noderecord, recordings, references, report, runner, smoke
+from conformance.history import as_dict
+from conformance.judge import Judgement, judge
+from conformance.runner import Outcome, Settings
+from conformance.scenario import selected
+from conformance.verdict import SIGN, Verdict, exit_code, worst
+from model import registry
+from model.cluster import Size
+from model.container import POLICIES
+from model.lts.explore import TooLarge
+from model.profiles import PROFILES, Profile, UnknownProfile
+from model.profiles import profile as profile_of
+from model.verify import Verified
+from model.verify import verify as verify_model
+
+STDERR = Console(stderr=True)
+
+
+class BadInput(click.ClickException):
+    """Wrong usage or bad input: exit code 2, one clear message."""
+
+    exit_code = 2
+
+    def show(self, file: Any = None) -> None:  # noqa: ARG002 - click's signature
+        """Print the message."""
+        click.echo(f"kubephase: {self.format_message()}", err=True)
+
+
+class _Profile(click.ParamType[Profile]):
+    name = "profile"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Profile:
+        try:
+            return value if isinstance(value, Profile) else profile_of(value)
+        except UnknownProfile as error:
+            self.fail(str(error), param, ctx)
+
+
+PROFILE_OPTION = click.option(
+    "--profile",
+    "profile",
+    type=_Profile(),
+    default="seed",
+    show_default=True,
+    metavar="P",
+    help=f"Reading of the lifecycle: {', '.join(PROFILES)}.",
+)
+JSON_OPTION = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(runner.VERSION, prog_name="kubephase")
+def cli() -> None:
+    """How Kubernetes nodes and pods live and die: a specification that runs, and a suite for any runtime."""
+
+
+# --- verify ---------------------------------------------------------------------------------------------------------
+
+
+@cli.command(epilog="Example: kubephase verify --policy Never --containers 4")
+@PROFILE_OPTION
+@click.option(
+    "--policy", type=click.Choice([*POLICIES, "all"]), default="all", show_default=True, help="Restart policy."
+)
+@click.option("--pods", type=click.IntRange(1), default=1, show_default=True, help="Pods in the network.")
+@click.option("--containers", type=click.IntRange(1), default=2, show_default=True, help="Containers per pod.")
+@click.option("--nodes", type=click.IntRange(0), default=0, show_default=True, help="Nodes; 0 studies pods alone.")
+@click.option(
+    "--max-states", type=click.IntRange(1), default=20_000_000, show_default=True, help="Give up past so many states."
+)
+@JSON_OPTION
+def verify(
+    profile: Profile, policy: str, pods: int, containers: int, nodes: int, max_states: int, as_json: bool
+) -> None:
+    """Explore the model exhaustively, check its properties, prove that the containers refine the pod's phases."""
+    begun = time.perf_counter()
+    sizes = [Size(name, pods, containers, nodes) for name in (POLICIES if policy == "all" else (policy,))]
+    try:
+        with status(f"verifying {profile.name}") as say:
+            runs = [verify_model(profile, size, max_states, say) for size in sizes]
+    except TooLarge as error:
+        raise BadInput(str(error)) from error
+    seconds = time.perf_counter() - begun
+    data = verified_data(profile, runs, seconds)
+    if as_json:
+        click.echo(json.dumps(data, ensure_ascii=False, indent=2))
+    else:
+        click.echo(verified_text(data))
+    sys.exit(0 if all(run.holds for run in runs) else 1)
+
+
+def verified_data(profile: Profile, runs: list[Verified], seconds: float) -> dict[str, Any]:
+    """The outcome of a verification as JSON types. ``states``, ``transitions``: sums over the policies; ``depth``: the
+    greatest."""
+    return {
+        "profile": profile.name,
+        "states": sum(len(run.exploration.states) for run in runs),
+        "transitions": sum(len(run.exploration.source) for run in runs),
+        "depth": max(run.exploration.depth for run in runs),
+        "seconds": round(seconds, 3),
+        "holds": all(run.holds for run in runs),
+        "properties": [
+            {
+                "policy": run.size.policy,
+                "name": verdict.property.name,
+                "kind": verdict.property.kind,
+                "rules": list(verdict.property.rules),
+                "verdict": "holds" if verdict.holds else "violated",
+                "path": list(verdict.path) if verdict.path is not None else None,
+                "loop": list(verdict.loop),
+            }
+            for run in runs
+            for verdict in run.verdicts
+        ]
+        + [
+            {
+                "policy": run.size.policy,
+                "name": f"{count} containers refine the phase machine",
+                "kind": "refinement",
+                "rules": [],
+                "verdict": "holds" if found.holds else "violated",
+                "path": list(found.path) if found.path is not None else None,
+                "loop": [],
+                "step": found.step,
+            }
+            for run in runs
+            for count, found in run.refinements.items()
+        ],
+        "runs": [
+            {
+                "policy": run.size.policy,
+                "pods": run.size.pods,
+                "containers": run.size.containers,
+                "nodes": run.size.nodes,
+                "states": len(run.exploration.states),
+                "transitions": len(run.exploration.source),
+                "depth": run.exploration.depth,
+                "seconds": round(run.exploration.seconds, 3),
+                "holds": run.holds,
+            }
+            for run in runs
+        ],
+    }
+
+
+SIZE_COLUMNS = ("policy", "pods", "containers", "nodes", "states", "transitions", "depth")
+
+
+def verified_text(data: dict[str, Any]) -> str:
+    """The same for people: sizes, then each kind of property, then counterexamples."""
+    lines = [
+        tabulate(
+            [[*(r[k] for k in SIZE_COLUMNS[:4]), *(f"{r[k]:,}" for k in SIZE_COLUMNS[4:])] for r in data["runs"]],
+            SIZE_COLUMNS,
+            tablefmt="simple_outline", disable_numparse=True, colalign=("left", *["right"] * 6),
+        )
+    ]  # fmt: skip
+    for kind in ("always", "sometimes", "eventually", "refinement"):
+        of_kind = [p for p in data["properties"] if p["kind"] == kind]
+        held = sum(p["verdict"] == "holds" for p in of_kind)
+        if of_kind:
+            lines.append(f"{sign(held == len(of_kind))} {kind}: {held} of {len(of_kind)} hold")
+    for prop in data["properties"]:
+        if prop["verdict"] == "violated":
+            lines.append(f"{SIGN[Verdict.FAIL]} {prop['policy']}: {prop['name']}  [{', '.join(prop['rules'])}]")
+            lines.append(f"    path: {' → '.join(prop['path'] or []) or 'none: nothing of the kind can be reached'}")
+            lines += [f"    then for ever: {', '.join(prop['loop'])}"] if prop["loop"] else []
+            lines += [f"    which is: {prop['step']}"] if prop.get("step") else []
+    lines.append(f"profile {data['profile']} {'holds' if data['holds'] else 'does not hold'} ({data['seconds']} s)")
+    return "\n".join(lines)
+
+
+# --- conform --------------------------------------------------------------------------------------------------------
+
+
+@cli.command(epilog="Example: kubephase conform --runtime path/to/mine.py:MyRuntime --select pod.restart --report out")
+@click.option(
+    "--runtime",
+    "spec",
+    default="simulator",
+    show_default=True,
+    metavar="NAME|module:Class|path.py:Class",
+    help="Runtime to judge.",
+)
+@PROFILE_OPTION
+@click.option(
+    "--select",
+    "prefixes",
+    multiple=True,
+    metavar="PREFIX",
+    help="Only scenarios that check rules under this id (may be repeated).",
+)
+@click.option(
+    "--report",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Write report.jsonl, junit.xml and the histories there.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, metavar="N", help="Seed of the run.")
+@click.option(
+    "--jobs",
+    type=click.IntRange(1),
+    default=min(8, os.cpu_count() or 1),
+    show_default=True,
+    metavar="N",
+    help="Scenarios side by side.",
+)
+@click.option(
+    "--deadline",
+    type=click.FloatRange(0, min_open=True),
+    default=300.0,
+    show_default=True,
+    metavar="S",
+    help="Seconds of the runtime's clock to wait for each goal.",
+)
+@click.option(
+    "--limit",
+    type=click.FloatRange(0, min_open=True),
+    default=900.0,
+    show_default=True,
+    metavar="S",
+    help="Seconds of wall time after which a scenario is left behind.",
+)
+@click.option("--fault", metavar="NAME", help="Run a deliberately wrong build of the runtime: the suite must notice.")
+@click.option(
+    "--deviations",
+    "deviations_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Declared deviations of the runtime (TOML).",
+)
+@click.option("--list-faults", is_flag=True, help="List the wrong builds that the runtime offers.")
+@click.option("--list", "list_only", is_flag=True, help="List the scenarios that would run, and their rules.")
+@click.option("--smoke", "smoke_only", is_flag=True, help="Only check that the adapter works at all.")
+@JSON_OPTION
+def conform(
+    spec: str, profile: Profile, prefixes: tuple[str, ...], folder: Path | None, seed: int, jobs: int, deadline: float,
+    limit: float, fault: str | None, deviations_file: Path | None, list_faults: bool, list_only: bool, smoke_only: bool,
+    as_json: bool,
+) -> None:  # fmt: skip
+    """Run the conformance suite against a runtime."""
+    try:
+        scenarios = selected(profile.name, prefixes)
+        found = runner.runtime_class(spec)
+        if list_faults:
+            _print_faults(found, as_json)
+            return
+        if list_only:
+            _print_scenarios(profile, scenarios, as_json)
+            return
+        runtime = runner.start(found, fault)
+        declared = deviations.load(deviations_file) if deviations_file else []
+        histories = _make_folder(folder / "histories") if folder else None
+    except (registry.UnknownRule, runner.NoRuntime, deviations.BadDeviations) as error:
+        raise BadInput(str(error)) from error
+    settings = Settings(profile, seed, jobs, deadline, limit, histories)
+    data = report.run_data(runtime.describe(), spec, settings, prefixes, fault)
+    begun = time.perf_counter()
+    outcomes: list[Outcome] = []
+    interrupted = False
+    try:
+        with interruptible():
+            first = smoke.smoke(runtime, settings)
+            if smoke_only or first.verdict is Verdict.ERROR:
+                _print_smoke(first, as_json)
+                sys.exit(exit_code(first.verdict))
+            with progress("conform", len(scenarios)) as advance:
+                for outcome in runner.run_all(runtime, scenarios, settings):
+                    outcomes.append(outcome)
+                    advance(f"{SIGN[outcome.verdict]} {outcome.scenario.id}")
+    except KeyboardInterrupt:
+        interrupted = True
+    finally:
+        with contextlib.suppress(Exception):  # the report matters more than a failing goodbye
+            runtime.close()
+    today = datetime.datetime.now(datetime.UTC).date()
+    extra = [] if interrupted else deviations.complaints(outcomes, declared, profile.name, today)
+    outcomes = sorted((deviations.excuse(o, declared, today) for o in outcomes), key=lambda o: o.scenario.id)
+    verdict = worst([*(o.verdict for o in outcomes), *(j.verdict for j in extra)])
+    end = report.end_data(outcomes, len(scenarios), verdict, time.perf_counter() - begun, extra)
+    if folder:
+        report.write(folder, data, outcomes, end)
+    if as_json:
+        click.echo(
+            json.dumps({**data, "results": [report.outcome_data(o) for o in outcomes], "end": end}, ensure_ascii=False)
+        )
+    else:
+        _print_outcomes(data, outcomes, extra, end, folder)
+    code = 1 if interrupted else exit_code(verdict)
+    sys.stdout.flush()
+    if interrupted or any("did not come back" in o.reason for o in outcomes):
+        os._exit(code)  # an adapter that hangs must not keep the command from ending
+    sys.exit(code)
+
+
+def _make_folder(folder: Path) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInput(f"{folder}: {error.strerror}") from error
+    return folder
+
+
+def _print_faults(found: type[Any], as_json: bool) -> None:
+    faults = runner.faults_of(found)
+    if as_json:
+        click.echo(json.dumps(faults, ensure_ascii=False))
+    else:
+        click.echo(tabulate(faults.items(), ["fault", "what is wrong"]) if faults else "this runtime offers no faults")
+
+
+def _print_scenarios(profile: Profile, scenarios: list[Any], as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps([{"id": s.id, "rules": s.rules(profile.name), "needs": s.needs} for s in scenarios]))
+        return
+    for s in scenarios:
+        click.echo(f"{s.id}\n    checks: {', '.join(s.rules(profile.name))}")
+        if s.needs:
+            click.echo(f"    needs:  {', '.join(s.needs)}")
+    click.echo(f"{len(scenarios)} scenarios for profile {profile.name}")
+
+
+def _print_smoke(outcome: Outcome, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps({"kind": "smoke", **report.outcome_data(outcome)}, ensure_ascii=False))
+        return
+    words = {
+        Verdict.PASS: "the adapter works",
+        Verdict.ERROR: "the adapter does not work; mend it before judging the runtime",
+    }
+    other = f"the adapter works, the runtime does not: {outcome.verdict}"
+    click.echo(f"{SIGN[outcome.verdict]} smoke: {words.get(outcome.verdict, other)}")
+    for line in report.told(outcome.judgement):
+        click.echo(line)
+
+
+def _print_outcomes(
+    data: dict[str, Any], outcomes: list[Outcome], extra: list[Judgement], end: dict[str, Any], folder: Path | None
+) -> None:
+    click.echo(f"{data['runtime_name']} {data['runtime_version']} under profile {data['profile']}, seed {data['seed']}")
+    click.echo(report.summary(outcomes))
+    for outcome in outcomes:
+        if outcome.verdict is Verdict.DISABLED:
+            click.echo(f"{SIGN[outcome.verdict]} {outcome.scenario.id}: {outcome.reason}")
+        elif outcome.verdict is Verdict.SKIP:
+            click.echo(f"{SIGN[outcome.verdict]} {outcome.scenario.id}: skipped: {outcome.reason}")
+        elif outcome.verdict is not Verdict.PASS:
+            click.echo(f"{SIGN[outcome.verdict]} {outcome.scenario.id}")
+            for line in report.told(outcome.judgement, limit=5):
+                click.echo(line)
+            if outcome.history:
+                click.echo(f"      judge again: kubephase trace --profile {data['profile']} {outcome.history}")
+    for judgement in extra:
+        click.echo(f"{SIGN[Verdict.FAIL]} {judgement.name}: {judgement.findings[0].reason}")
+    if end["interrupted"]:
+        click.echo(f"interrupted: {end['scenarios']} of {end['planned']} scenarios were run")
+    click.echo(f"verdict: {end['verdict']} ({end['scenarios']} scenarios, {end['seconds']} s)")
+    if folder:
+        click.echo(f"report: {folder / 'report.jsonl'}, {folder / 'junit.xml'}, {folder / 'histories'}")
+
+
+# --- trace ----------------------------------------------------------------------------------------------------------
+
+
+@cli.command(epilog="Example: kubephase trace --profile v0.17.0 recordings/*.ndjson")
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@PROFILE_OPTION
+@JSON_OPTION
+def trace(files: tuple[Path, ...], profile: Profile, as_json: bool) -> None:
+    """Judge recorded histories: our own, or watch frames and engine events; or check a node record (JSON)."""
+    judgements: list[Judgement] = []
+    problems: list[str] = []
+    results: list[dict[str, Any]] = []
+    with progress("trace", len(files)) as advance:
+        for path in files:
+            advance(str(path))
+            if noderecord.looks_like_one(path):
+                results.append(_node_record(path, problems, as_json))
+                continue
+            try:
+                recording = recordings.read(path)
+            except recordings.UnreadableFile as error:
+                problems.append(str(error))
+                continue
+            judgement = judge(recording, profile)
+            judgements.append(judgement)
+            shown = [str(bad) for bad in recording.bad[:10]]
+            if len(recording.bad) > len(shown):
+                shown.append(f"{path}: {len(recording.bad) - len(shown)} more lines cannot be read")
+            problems += shown
+            results.append({**as_dict(judgement), "bad_lines": [as_dict(b) for b in recording.bad]})
+            if not as_json:
+                _print_judgement(judgement)
+    verdict = worst([j.verdict for j in judgements])
+    if as_json:
+        click.echo(
+            json.dumps(
+                {"profile": profile.name, "verdict": verdict.value, "files": results, "problems": problems},
+                ensure_ascii=False,
+            )
+        )
+    elif len(judgements) > 1:
+        click.echo(
+            report.matrix({f"{len(judgements)} histories under {profile.name}": report.of_judgements(judgements)})
+        )
+        click.echo(f"{report.LEGEND}\nverdict: {verdict}")
+    for problem in problems:
+        click.echo(f"kubephase: {problem}", err=True)
+    sys.exit(exit_code(verdict) or (2 if problems else 0))
+
+
+def _node_record(path: Path, problems: list[str], as_json: bool) -> dict[str, Any]:
+    try:
+        record = noderecord.parse(path.read_text(encoding="utf-8"), str(path))
+    except (noderecord.BadRecord, UnicodeDecodeError) as error:
+        problems.append(str(error))
+        return {"name": str(path), "record": None}
+    if not as_json:
+        click.echo(f"{SIGN[Verdict.PASS]} {path}: node record {record.id} is accepted")
+    return {"name": str(path), "record": as_dict(record)}
+
+
+def _print_judgement(judgement: Judgement) -> None:
+    rules = len(judgement.covered)
+    ignored = f", {judgement.ignored} without a rule" if judgement.ignored else ""
+    click.echo(
+        f"{SIGN[judgement.verdict]} {judgement.name}: {judgement.verdict} under {judgement.profile} "
+        f"({judgement.frames} lines{ignored}; {rules} rules seen to hold)"
+    )
+    for line in report.told(judgement):
+        click.echo(line)
+
+
+# --- draw and rules -------------------------------------------------------------------------------------------------
+
+
+@cli.command(epilog="Example: kubephase draw --out pictures --profile seed")
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    required=True,
+    metavar="DIR",
+    help="Folder for the pictures.",
+)
+@click.option("--profile", "profile", type=_Profile(), metavar="P", help="Only this profile.")
+@click.option(
+    "--reference",
+    is_flag=True,
+    help="Also write the reference and the list of unchecked rules; pictures go to DIR/diagrams.",
+)
+def draw(out: Path, profile: Profile | None, reference: bool) -> None:
+    """Draw every machine as SVG, PNG, DOT and Mermaid."""
+    from diagrams.draw import draw as draw_all  # here, as only two commands need to load Graphviz' support
+    from diagrams.reference import write_reference
+
+    profiles = [profile] if profile else list(PROFILES.values())
+    try:
+        if reference:
+            written = draw_all(out / "diagrams", profiles, ("svg", "dot", "mermaid"), say=click.echo)
+            written += write_reference(out, references.references())
+        else:
+            written = draw_all(out, profiles, say=click.echo)
+    except OSError as error:
+        raise BadInput(f"{out}: {error.strerror or error}") from error
+    click.echo(f"{len(written)} files under {out}")
+
+
+@cli.command(epilog="Example: kubephase rules pod.restart --profile seed")
+@click.argument("prefix", default="")
+@click.option("--profile", "profile", type=_Profile(), metavar="P", help="Only rules of this profile.")
+@click.option("--search", metavar="TEXT", help="Only rules with this text in id, statement or source.")
+@click.option("--unchecked", is_flag=True, help="Only rules that no row, property or scenario refers to.")
+@JSON_OPTION
+def rules(prefix: str, profile: Profile | None, search: str | None, unchecked: bool, as_json: bool) -> None:
+    """List and search the rules: PREFIX is a rule id or the beginning of one."""
+    name = profile.name if profile else None
+    try:
+        found = registry.select(prefix, name)
+    except registry.UnknownRule as error:
+        raise BadInput(str(error)) from error
+    if unchecked:
+        open_ids = {r.id for r in references.unchecked(name)}
+        found = [r for r in found if r.id in open_ids]
+    if search:
+        wanted = search.lower()
+        found = [r for r in found if wanted in f"{r.id} {r.statement} {' '.join(s.quote for s in r.sources)}".lower()]
+    if as_json:
+        known = references.references()
+        click.echo(
+            json.dumps(
+                [{**as_dict(r), "references": as_dict(known.get(r.id, ()))} for r in found],
+                ensure_ascii=False,
+                indent=1,
+            )
+        )
+        return
+    if unchecked:
+        click.echo("\n".join(r.id for r in found) or "every rule is referred to", nl=True)
+        return
+    for rule in found:
+        click.echo(f"{click.style(rule.id, bold=True)}  {rule.level}  {', '.join(rule.profiles)}")
+        click.echo(f"    {rule.statement}")
+        for source in rule.sources:
+            click.echo(f"    {source}: {source.quote}")
+        if rule.divergence:
+            click.echo(f"    differs: {rule.divergence.text}")
+        if rule.reading:
+            click.echo(f"    reading: {rule.reading}")
+    click.echo(f"{len(found)} rules")
+
+
+# --- demo -----------------------------------------------------------------------------------------------------------
+
+
+@cli.command(epilog="Example: kubephase demo --recordings tests/data/recordings/v0.17.0 --out out")
+@click.option(
+    "--recordings",
+    "folder",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    required=True,
+    metavar="DIR",
+    help="Recordings of a cluster (*.ndjson).",
+)
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("out"),
+    show_default=True,
+    metavar="DIR",
+    help="Folder for pictures and reports.",
+)
+def demo(folder: Path, out: Path) -> None:
+    """The main job: verify the model, run the suite on the simulator, judge recordings, draw, and sum up."""
+    from diagrams.draw import draw as draw_all
+
+    begun = time.perf_counter()
+    files = sorted(folder.glob("*.ndjson"))
+    if not files:
+        raise BadInput(f"{folder}: no recordings (*.ndjson)")
+    click.echo("1. The model, explored exhaustively (4 containers; then 2 pods on 1 node)")
+    for profile in PROFILES.values():
+        for size in ((1, 4, 0), (2, 1, 1)):
+            runs = []
+            with status(f"verifying {profile.name}") as say:
+                for policy in POLICIES:
+                    say(policy)
+                    runs.append(verify_model(profile, Size(policy, *size)))
+            data = verified_data(profile, runs, sum(r.exploration.seconds for r in runs))
+            held = sum(p["verdict"] == "holds" for p in data["properties"])
+            click.echo(
+                f"   {sign(data['holds'])} {profile.name}: {data['states']:,} states, {data['transitions']:,} transitions, "
+                f"{held} of {len(data['properties'])} properties hold"
+            )
+    click.echo("2. The suite, on the embedded simulator, profile seed")
+    seed = PROFILES["seed"]
+    scenarios = selected("seed")
+    settings = Settings(seed, jobs=min(8, os.cpu_count() or 1), folder=_make_folder(out / "conform" / "histories"))
+    runtime = runner.start(runner.runtime_class("simulator"))
+    with progress("conform", len(scenarios)) as advance:
+        outcomes = []
+        for outcome in runner.run_all(runtime, scenarios, settings):
+            outcomes.append(outcome)
+            advance(outcome.scenario.id)
+    outcomes.sort(key=lambda o: o.scenario.id)
+    verdict = worst(o.verdict for o in outcomes)
+    report.write(
+        out / "conform", report.run_data(runtime.describe(), "simulator", settings, (), None), outcomes,
+        report.end_data(outcomes, len(scenarios), verdict, time.perf_counter() - begun, []),
+    )  # fmt: skip
+    click.echo(f"   {SIGN[verdict]} {len(outcomes)} scenarios: {verdict}")
+    click.echo("3. Recordings of a real Kubernetes v0.17.0 cluster, judged by the document and by the code")
+    judged: dict[str, list[Judgement]] = {name: [] for name in PROFILES}
+    with progress("trace", len(files)) as advance:
+        for path in files:
+            advance(path.name)
+            recording = recordings.read(path)
+            for name, profile in PROFILES.items():
+                judged[name].append(judge(recording, profile))
+    for name, found in judged.items():
+        passed = sum(j.verdict is Verdict.PASS for j in found)
+        click.echo(
+            f"   {SIGN[worst(j.verdict for j in found)]} under {name}: {passed} of {len(found)} recordings conform"
+        )
+    click.echo("4. The machines, drawn")
+    written = draw_all(out / "diagrams", list(PROFILES.values()), say=lambda text: click.echo(f"   {text}"))
+    click.echo(f"   {SIGN[Verdict.PASS]} {len(written)} files under {out / 'diagrams'}")
+    click.echo("5. All together: rules by group")
+    columns = {
+        "simulator": report.by_rule(outcomes),
+        **{f"recordings/{n}": report.of_judgements(j) for n, j in judged.items()},
+    }
+    click.echo(report.matrix(columns))
+    click.echo(report.LEGEND)
+    click.echo(
+        "The real cluster does what its code says (recordings/v0.17.0) and not all that the document says\n"
+        "(recordings/seed): `kubephase trace --profile seed FILE` shows each place."
+    )
+    click.echo(f"done in {time.perf_counter() - begun:.1f} s; report in {out / 'conform'}")
+    conforms = all(j.verdict is Verdict.PASS for j in judged["v0.17.0"])
+    sys.exit(0 if verdict is Verdict.PASS and conforms else 1)
+
+
+def sign(holds: bool) -> str:
+    """The sign of something that holds or does not."""
+    return SIGN[Verdict.PASS if holds else Verdict.FAIL]
+
+
+# --- showing work ---------------------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def progress(what: str, total: int) -> Iterator[Any]:
+    """A progress bar on stderr while something runs; the yielded function advances it."""
+    columns = (
+        TextColumn("[progress.description]{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
+    with Progress(*columns, console=STDERR, transient=True) as bar:
+        task = bar.add_task(what, total=total, note="")
+        yield lambda note: bar.update(task, advance=1, note=note)
+
+
+@contextlib.contextmanager
+def status(what: str) -> Iterator[Any]:
+    """A spinner on stderr; the yielded function changes what it says."""
+    with STDERR.status(what) as spinner:
+        yield lambda text: spinner.update(f"{what}: {text}")
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[None]:
+    """SIGTERM ends a run like Ctrl-C: the report is written."""
+
+    def stop(_: int, __: Any) -> NoReturn:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def main() -> None:
+    """The console command."""
+    try:
+        cli(prog_name="kubephase")
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Adapters: one runtime each. They import the runtime protocol of conformance, and never the model."""

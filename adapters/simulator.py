@@ -378,6 +378,8 @@ class SimulatedCluster:
 class Simulator:
     """The simulator as a runtime. ``fault`` (a key of `FAULTS`) makes it deliberately wrong."""
 
+    FAULTS = FAULTS
+
     def __init__(self, fault: str | None = None, timing: Timing | None = None) -> None:
         if fault is not None and fault not in FAULTS:
             near = difflib.get_close_matches(fault, FAULTS) or sorted(FAULTS)

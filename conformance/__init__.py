@@ -1,0 +1,1 @@
+"""The conformance suite: protocol, workloads, histories, oracle, verdicts, reports, scenarios."""

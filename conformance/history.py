@@ -109,7 +109,7 @@ class End(_Record, frozen=True, tag="end"):
 Record = Header | Action | Seen | Goal | Quiescent | Broken | End
 
 _encoder = msgspec.json.Encoder()
-_decoder = msgspec.json.Decoder(Record)
+_decoder: msgspec.json.Decoder[Record] = msgspec.json.Decoder(Record)
 
 
 def encode(record: Record) -> bytes:
@@ -175,7 +175,7 @@ def parse_problem(line: bytes, error: Exception) -> str:
     except UnicodeDecodeError as bad:
         return f"not UTF-8 at byte {bad.start}: expected JSON text"
     text = str(error)
-    if "truncated" in text or not line.endswith(b"\n") and "malformed" in text:
+    if "truncated" in text or (not line.endswith(b"\n") and "malformed" in text):
         return f"the line is truncated: expected a whole JSON object ({text})"
     if isinstance(error, msgspec.ValidationError):
         return text

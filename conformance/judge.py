@@ -27,12 +27,14 @@ from conformance.history import (
     Seen,
     Want,
 )
-from conformance.oracle import NodeOracle, PodOracle
+from conformance.oracle import NodeOracle, PodOracle, Tagged
 from conformance.recordings import Entry, Recording
 from conformance.runtime import ContainerSeen, ControllerSeen, EngineSeen, EventSeen, NodeSeen, PodSeen
 from conformance.verdict import Verdict, worst
+from conformance.wants import event_is_so, node_is_so, pod_is_so, want_told
 from model import container, pod
 from model.cluster import is_candidate
+from model.lts.table import Table
 from model.profiles import Profile
 
 
@@ -52,7 +54,8 @@ class Finding(msgspec.Struct, frozen=True, omit_defaults=True):
         place = f" line {self.line}" if self.line else ""
         instead = f"; allowed: {self.allowed}" if self.allowed else ""
         after = f" (last explainable: line {self.last_line})" if self.last_line else ""
-        return f"{self.verdict.upper()} {', '.join(self.rules) or 'no rule'}:{place}: {self.object}: {self.reason}{instead}{after}"
+        rules = ", ".join(self.rules) or "no rule"
+        return f"{self.verdict.upper()} {rules}:{place}: {self.object}: {self.reason}{instead}{after}"
 
 
 class Judgement(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -82,13 +85,19 @@ def judge(recording: Recording, profile: Profile) -> Judgement:
     return _Judge(recording, profile).run()
 
 
+NODE_PHASE_RULES = (
+    "node.phase.values", "node.phase.pending", "node.phase.running", "node.phase.terminated",
+    "node.phase.terminated.refuses", "node.phase.terminated.pods-deleted", "node.condition.only-running",
+)  # fmt: skip
+REACHABLE_RULES = ("node.condition.kinds", "node.condition.reachable")
+
 NODE_FAULTS = {"cut-node": "heal-node", "stop-kubelet": "start-kubelet"}
 """Faults that keep a node from being a candidate, and what ends them."""
 
 
 @dataclass
 class _Exit:
-    """One end of a container that is known of: in which state, when on the runtime's clock, first seen in which line."""
+    """One known end of a container: in which state, when on the runtime's clock, first seen in which line."""
 
     state: str
     code: int | None
@@ -104,7 +113,7 @@ class _Pod:
     first: PodSeen
     line: int = 0
     exits: dict[str, dict[int, _Exit]] = field(default_factory=lambda: defaultdict(dict))
-    engine: dict[str, frozenset[oracle.Tagged]] = field(default_factory=dict)
+    engine: dict[str, frozenset[Tagged]] = field(default_factory=dict)
     killed: set[str] = field(default_factory=set)
     oom: set[str] = field(default_factory=set)
     deleted: bool = False
@@ -144,6 +153,7 @@ class _Judge:
         self._events()
         self._owed()
         self._goals()
+        self._not_shown()
         frames = len(self.recording.entries)
         verdict = worst([f.verdict for f in self.findings] or [Verdict.PASS])
         if verdict in (Verdict.SKIP, Verdict.DISABLED) and not any(f.object == "scenario" for f in self.findings):
@@ -202,7 +212,12 @@ class _Judge:
 
     def _order(self, entry: Entry, last_t: float, versions: dict[str, int]) -> None:
         if entry.t < last_t:
-            self._fail(("history.order.time",), "history", f"the time falls by {last_t - entry.t:.3f} s: lines were swapped", entry.line)
+            self._fail(
+                ("history.order.time",),
+                "history",
+                f"the time falls by {last_t - entry.t:.3f} s: lines were swapped",
+                entry.line,
+            )
         if entry.version is None:
             return
         before = versions.get(entry.stream)
@@ -225,7 +240,9 @@ class _Judge:
                 self.quiescent = entry.line
             case Broken(skip=skip, reason=reason):
                 rules = self._header_rules()
-                self.findings.append(Finding(Verdict.SKIP if skip else Verdict.ERROR, rules, "scenario", reason, entry.line))
+                self.findings.append(
+                    Finding(Verdict.SKIP if skip else Verdict.ERROR, rules, "scenario", reason, entry.line)
+                )
             case PodSeen():
                 self._pod(entry.line, content)
             case NodeSeen():
@@ -267,7 +284,9 @@ class _Judge:
         name = f"pod {seen.name}"
         before = known.oracle.last
         if known.deleted:
-            self._fail(self._held("pod.life.not-by-itself"), name, "is seen again after it was deleted", line, known.line)
+            self._fail(
+                self._held("pod.life.not-by-itself"), name, "is seen again after it was deleted", line, known.line
+            )
             return
         if seen.phase not in pod.PHASES[:4]:
             self._fail(self._held("pod.phase.values", "pod.phase.five-values", "pod.phase.unknown-never-set"), name,
@@ -276,7 +295,7 @@ class _Judge:
             return
         self._binding(line, seen, before, known.line)
         self._counts(line, seen, before, known.line)
-        was = {record: members for record, members in known.oracle.belief.items()}
+        was = dict(known.oracle.belief)
         explained = known.oracle.observe(seen, self._barred(seen))
         if not explained.belief:
             self._fail(explained.rules, name, explained.why, line, known.line, explained.allowed)
@@ -291,7 +310,8 @@ class _Judge:
     def _binding(self, line: int, seen: PodSeen, before: PodSeen | None, last_line: int) -> None:
         if before is not None and before.node and seen.node != before.node:
             self._fail(self._held("pod.binding.never-moved"), f"pod {seen.name}",
-                       f"moved from {before.node} to {seen.node or 'no node'}", line, last_line, before.node)  # fmt: skip
+                       f"moved from {before.node} to {seen.node or 'no node'}", line, last_line,
+                       before.node)  # fmt: skip
         if seen.node and (before is None or not before.node):
             self._cover(*self._held("pod.binding.scheduler"))
             held_down = self.down.get(seen.node, 0) or (seen.node in self.ended and 1)
@@ -330,7 +350,10 @@ class _Judge:
         if before is None or events or before.phase != seen.phase:
             old = before.phase if before else "Pending"
             for phase_row in self.profile.phases[seen.policy].rows:
-                if phase_row.event in events and (phase_row.source, phase_row.target) in ((old, seen.phase), (seen.phase, seen.phase)):
+                if phase_row.event in events and (phase_row.source, phase_row.target) in (
+                    (old, seen.phase),
+                    (seen.phase, seen.phase),
+                ):
                     self._cover(*self._held(*phase_row.rules))
         self._cover(*self._held("pod.phase.values", "pod.phase.five-values", "pod.phase.table", "pod.restart.policies"))
         if seen.containers and not any(pod.standing(r) in pod.FORCED_PHASE for r in belief):
@@ -349,10 +372,20 @@ class _Judge:
             if status.state == "terminated":
                 self._note(found, count, status.exit_code, status.oom, status.finished_at, line, known.oracle)
             if status.last_exit_code is not None and count > 0:
-                self._note(found, count - 1, status.last_exit_code, status.last_oom, status.last_finished_at, line, known.oracle)
+                self._note(
+                    found,
+                    count - 1,
+                    status.last_exit_code,
+                    status.last_oom,
+                    status.last_finished_at,
+                    line,
+                    known.oracle,
+                )
 
     @staticmethod
-    def _note(found: dict[int, _Exit], number: int, code: int | None, oom: bool, at: float | None, line: int, of: PodOracle) -> None:
+    def _note(
+        found: dict[int, _Exit], number: int, code: int | None, oom: bool, at: float | None, line: int, of: PodOracle
+    ) -> None:
         if number not in found:
             found[number] = _Exit(of.ended_states(code, oom)[0], code, at, line)
 
@@ -430,7 +463,9 @@ class _Judge:
     def _controller(self, line: int, seen: ControllerSeen) -> None:
         rules = self._held("replication.template.always-only")
         if seen.policy != "Always" and rules:
-            self._fail(rules, f"controller {seen.name}", f"its template has restart policy {seen.policy}", line, 0, "Always")
+            self._fail(
+                rules, f"controller {seen.name}", f"its template has restart policy {seen.policy}", line, 0, "Always"
+            )
         else:
             self._cover(*rules)
 
@@ -520,7 +555,9 @@ class _Judge:
         missing = which[count]
         proof = self._proof(known.first, missing.at)
         verdict = Verdict.FAIL if proof else Verdict.UNKNOWN
-        what = f"container {name} of pod {known.first.name} ended {len(which)} time(s) in {missing.state}, but {count} event(s) '{reasons[0]}' are recorded"
+        what = (
+            f"container {name} ended {len(which)}× in {missing.state}, but {count} events '{reasons[0]}' are recorded"
+        )
         reason = f"{what}; {proof}" if proof else f"{what} so far; it may have come later"
         self.findings.append(Finding(verdict, (rule,), f"pod {known.first.name}", reason, missing.line))
 
@@ -546,7 +583,12 @@ class _Judge:
         if self.quiescent:
             return f"nothing more will happen (line {self.quiescent})"
         for line, event in self.event_log:
-            if at is not None and event.source.startswith("kubelet") and self._is_of(event, of) and event.recorded_at > at:
+            if (
+                at is not None
+                and event.source.startswith("kubelet")
+                and self._is_of(event, of)
+                and event.recorded_at > at
+            ):
                 return f"a later event '{event.reason}' of the same source was (line {line})"
         return ""
 
@@ -568,10 +610,16 @@ class _Judge:
                 self._owes(("pod.disk.failed", "pod.disk.kills"), name, f"is {seen.phase} though its disk died", known)
             elif seen.node in self.down:
                 self._owes(self._held("pod.partition.failed", "pod.life.node-lost", "pod.life.evicted"), name,
-                           f"is {seen.phase} though its node {seen.node} is lost and every time-out has passed", known)  # fmt: skip
+                           f"is {seen.phase} though its node {seen.node} is lost and all time-outs are over",
+                           known)  # fmt: skip
             elif seen.node is None:
-                if any(node.last and node.last.name not in self.down and self._only_candidates(node) for node in self.nodes.values()):
-                    self._owes(self._held("pod.binding.scheduler"), name, "is not bound though a node could take it", known)
+                if any(
+                    node.last and node.last.name not in self.down and self._only_candidates(node)
+                    for node in self.nodes.values()
+                ):
+                    self._owes(
+                        self._held("pod.binding.scheduler"), name, "is not bound though a node could take it", known
+                    )
             else:
                 self._owes_containers(known, name)
 
@@ -589,7 +637,11 @@ class _Judge:
                 self._owes(self._held(*rules), name, f"container {member} is left {' or '.join(sorted(states))}", known)
 
     def _owes(self, rules: tuple[str, ...], name: str, reason: str, known: _Pod) -> None:
-        self.findings.append(Finding(Verdict.FAIL, rules, name, f"{reason}; nothing more will happen (line {self.quiescent})", known.line))
+        self.findings.append(
+            Finding(
+                Verdict.FAIL, rules, name, f"{reason}; nothing more will happen (line {self.quiescent})", known.line
+            )
+        )
 
     # --- goals ------------------------------------------------------------------------------------------------------
 
@@ -618,6 +670,17 @@ class _Judge:
             self.findings.append(Finding(Verdict.FAIL if certain else Verdict.UNKNOWN, rules, "goal",
                                          f"not seen: {want_told(goal.want)}; {why}", line))  # fmt: skip
 
+    def _not_shown(self) -> None:
+        """What a recording cannot show is told as skipped: an unseen phase or condition is no failure."""
+        seen = [node.last for node in self.nodes.values() if node.last]
+        for rules, shown, what in (
+            (NODE_PHASE_RULES, "phase", "node phase (v0.17.0 never sets one: NODE-PHASE-2)"),
+            (REACHABLE_RULES, "reachable", "condition NodeReachable (v0.17.0 knows none: NODE-COND-1)"),
+        ):
+            unseen = tuple(r for r in self._held(*rules) if r not in self.covered)
+            if seen and unseen and all(getattr(node, shown) is None for node in seen) and self.profile.name == "seed":
+                self.findings.append(Finding(Verdict.SKIP, unseen, "nodes", f"the recording shows no {what}"))
+
     # --- small things -----------------------------------------------------------------------------------------------
 
     def _held(self, *rules: str) -> tuple[str, ...]:
@@ -626,7 +689,9 @@ class _Judge:
     def _cover(self, *rules: str) -> None:
         self.covered.update(rules)
 
-    def _fail(self, rules: tuple[str, ...], name: str, reason: str, line: int, last_line: int = 0, allowed: str = "") -> None:
+    def _fail(
+        self, rules: tuple[str, ...], name: str, reason: str, line: int, last_line: int = 0, allowed: str = ""
+    ) -> None:
         self.findings.append(Finding(Verdict.FAIL, rules, name, reason, line, last_line, allowed))
 
 
@@ -660,60 +725,24 @@ def _count_problem(status: ContainerSeen, was: ContainerSeen | None, limit: int 
     return ""
 
 
-def _spread(table: object, states: frozenset[oracle.Tagged], barred: frozenset[str]) -> frozenset[oracle.Tagged]:
+def _spread(table: Table, states: frozenset[Tagged], barred: frozenset[str]) -> frozenset[Tagged]:
     """Everything that silent steps of one table lead to."""
     reached, frontier = set(states), list(states)
     while frontier:
         state, tag = frontier.pop()
-        for row in table.rows:  # type: ignore[attr-defined]
+        for row in table.rows:
             if row.source == state and row.event not in barred and (after := (row.target, tag)) not in reached:
                 reached.add(after)
                 frontier.append(after)
     return frozenset(reached)
 
 
-def _fired(table: object, states: frozenset[oracle.Tagged], events: tuple[str, ...], barred: frozenset[str]) -> frozenset[oracle.Tagged]:
+def _fired(
+    table: Table, states: frozenset[Tagged], events: tuple[str, ...], barred: frozenset[str]
+) -> frozenset[Tagged]:
     return frozenset(
         (row.target, None)
-        for row in table.rows  # type: ignore[attr-defined]
+        for row in table.rows
         for state, _ in states
         if row.source == state and row.event in events and row.event not in barred
     )
-
-
-def pod_is_so(seen: PodSeen | None, want: PodWant) -> bool:
-    """Whether a pod looks as wanted."""
-    if seen is None:
-        return False
-    if want.gone or seen.deleted:
-        return want.gone and seen.deleted
-    statuses = {c.name: c for c in seen.containers or ()}
-    return (
-        want.phase in (None, seen.phase)
-        and want.bound in (None, seen.node is not None)
-        and all(n in statuses and (statuses[n].restarts or 0) >= least for n, least in (want.restarts or {}).items())
-        and all(n in statuses and statuses[n].state == state for n, state in (want.states or {}).items())
-    )
-
-
-def node_is_so(seen: NodeSeen | None, want: NodeWant) -> bool:
-    """Whether a node looks as wanted."""
-    if seen is None:
-        return False
-    if want.gone or seen.deleted:
-        return want.gone and seen.deleted
-    return want.phase in (None, seen.phase) and want.reachable in (None, seen.reachable) and want.ready in (None, seen.ready)
-
-
-def event_is_so(seen: EventSeen, want: EventWant) -> bool:
-    """Whether an event is the wanted one."""
-    return (
-        seen.object_name == want.pod and seen.reason == want.reason and want.container in (None, seen.container)
-    )
-
-
-def want_told(want: Want) -> str:
-    """A wanted state in words."""
-    told = msgspec.to_builtins(want)
-    kind = told.pop("type")
-    return f"{kind} {told.pop(kind, None) or told.pop('pod', '')} " + " ".join(f"{k}={v}" for k, v in told.items())

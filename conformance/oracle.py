@@ -76,7 +76,9 @@ def _image(net: Network, vector: Vector, record: str, members: Members) -> list[
             allowed = inside
     if not all(allowed):
         return []
-    records = [r.target for r in net.components[POD].rows_for(record, vector.moves[POD])] if POD in vector.moves else [record]
+    records = (
+        [r.target for r in net.components[POD].rows_for(record, vector.moves[POD])] if POD in vector.moves else [record]
+    )
     for place, name in enumerate(names):
         event = vector.moves.get(name) or vector.broadcast.get(name)
         if event:
@@ -102,8 +104,8 @@ def initial(policy_containers: int) -> Belief:
 
 @dataclass
 class Explanation:
-    """What came of an observation: the states that explain it (none: it is inexplicable), and if it cannot be explained,
-    why, by which rules, and what would have been allowed instead."""
+    """What came of an observation: the states that explain it. If there are none: why, by which rules, and what would
+    have been allowed instead."""
 
     belief: Belief
     why: str = ""
@@ -154,7 +156,9 @@ class PodOracle:
             return self._misplaced(seen, reach)
         fitting: dict[str, Members] = {}
         for record, members in placed.items():
-            matched = tuple(self._matching(name, states, seen) for name, states in zip(self.members, members, strict=True))
+            matched = tuple(
+                self._matching(name, states, seen) for name, states in zip(self.members, members, strict=True)
+            )
             if all(matched):
                 fitting[record] = matched
         if not fitting:
@@ -249,7 +253,9 @@ class PodOracle:
     def _misplaced(self, seen: PodSeen, reach: Belief) -> Explanation:
         here = f"bound to {seen.node}" if seen.node else "unbound"
         allowed = ", ".join(sorted({pod.standing(r) for r in reach})) or "nothing"
-        return Explanation({}, f"the pod is {here}", self.held("pod.binding.never-moved", "pod.binding.scheduler"), allowed)
+        return Explanation(
+            {}, f"the pod is {here}", self.held("pod.binding.never-moved", "pod.binding.scheduler"), allowed
+        )
 
     def _misfit(self, seen: PodSeen, placed: Belief) -> Explanation:
         """Which container cannot be where it is seen, by which rules, and where it could be."""
@@ -258,21 +264,26 @@ class PodOracle:
             status = next((c for c in seen.containers or () if c.name == name), None)
             if status is None or self._matching(name, states, seen):
                 continue
-            ended = self._ended_before(place)
-            restarted = status.state != "terminated" or not any(s in self.ended_states(status.exit_code, status.oom) for s in ended)
-            rules: tuple[str, ...] = ()
-            for end in sorted(ended) if restarted else []:
-                rules += RESTART_RULES.get(end, ())
-            if status.last_exit_code is not None and (status.restarts or 0) > 0:
-                for end in self.ended_states(status.last_exit_code, status.last_oom):
-                    if end in self.table.states and not self.table.rows_for(end, "restart"):
-                        rules += RESTART_RULES[end]
-            rules = self.held(*(f"{r}.{self.policy.lower()}" for r in rules)) or self.held(
+            rules = self._broken_by(place, status) or self.held(
                 "pod.restart.counted", "pod.restart.count-reconstructed"
             )
             allowed = ", ".join(sorted({t[0] for t in states if self._tag_possible(t[1])}))
-            return Explanation({}, f"container {name} {told(status)}", tuple(dict.fromkeys(rules)), allowed)
+            return Explanation({}, f"container {name} {told(status)}", rules, allowed)
         return Explanation({}, "the containers do not fit together", self.held("pod.concept.unit"), "")
+
+    def _broken_by(self, place: int, status: ContainerSeen) -> tuple[str, ...]:
+        """The rules that a container breaks that is seen like this after what is believed of it."""
+        rules: list[str] = []
+        if self.last is not None and self.last.phase in pod.TERMINAL:
+            rules += self.held("pod.phase.terminal", "pod.phase.final")
+        forced = all(pod.standing(record) in pod.FORCED_PHASE for record in self.belief)
+        ends = set() if forced else self._ended_before(place)
+        if status.last_exit_code is not None and status.restarts:
+            ends |= set(self.ended_states(status.last_exit_code, status.last_oom))
+        for end in sorted(ends):
+            if end in self.table.states and not self.table.rows_for(end, "restart") and not forced:
+                rules += self.held(*(f"{rule}.{self.policy.lower()}" for rule in RESTART_RULES[end]))
+        return tuple(dict.fromkeys(rules))
 
     def _tag_possible(self, tag: str | None) -> bool:
         return tag is None or tag in self.table.states
@@ -339,7 +350,9 @@ def _untagged(states: frozenset[Tagged]) -> frozenset[Tagged]:
 
 
 @functools.cache
-def shortest(table: Table, sources: frozenset[str], targets: frozenset[Tagged], barred: frozenset[str]) -> tuple[Row, ...]:
+def shortest(
+    table: Table, sources: frozenset[str], targets: frozenset[Tagged], barred: frozenset[str]
+) -> tuple[Row, ...]:
     """The rows of a shortest run of one table from one of ``sources`` to one of ``targets``; none if there is none."""
     queue: deque[tuple[Tagged, tuple[Row, ...]]] = deque(((s, None), ()) for s in sorted(sources))
     seen = {state for state, _ in queue}
@@ -375,7 +388,7 @@ class NodeOracle:
         table = self.profile.node.flattened()
         reach = _reach(table, self.states, barred)
         fitting = frozenset(s for s in reach if node_fits(self.profile, s, seen))
-        explanation = Explanation({s: () for s in fitting})
+        explanation = Explanation(dict.fromkeys(fitting, ()))
         if not fitting:
             explanation.why = f"the node {node_told(seen)}"
             explanation.allowed = ", ".join(sorted(reach))

@@ -51,7 +51,7 @@ EVENTS = {
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """One line of a file: a record of ours, or an observation from a frame; ``version`` orders the frames of a stream."""
+    """One line of a file: a record of ours, or an observation from a frame. ``version`` orders a stream."""
 
     line: int
     t: float
@@ -263,6 +263,7 @@ def of_records(name: str, records: list[Record]) -> Recording:
 
 
 def _entry(number: int, line: bytes) -> Entry:
+    line.decode("utf-8")  # also where a field is not read: raises UnicodeDecodeError
     if b'"stream"' not in line:
         return _own(number, history.decode(line))
     frame = msgspec.json.decode(line, type=_Line)

@@ -1,6 +1,7 @@
 """What refers to a rule: table rows, rows of the decision table, properties, scenarios, and checks of recordings.
 
-A rule that nothing refers to is *unchecked*. The list of those is committed (``docs/unchecked.txt``): it can only shrink.
+A rule that nothing refers to is *unchecked*. The list of those is committed (``docs/unchecked.txt``): it can only
+shrink.
 """
 
 from __future__ import annotations
@@ -88,4 +89,6 @@ def references() -> dict[str, tuple[Reference, ...]]:
 def unchecked(profile: str | None = None) -> list[registry.Rule]:
     """The rules that nothing refers to, of one profile or of all."""
     known = references()
-    return [r for r in registry.all_rules().values() if r.id not in known and (profile is None or profile in r.profiles)]
+    return [
+        r for r in registry.all_rules().values() if r.id not in known and (profile is None or profile in r.profiles)
+    ]

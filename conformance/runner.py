@@ -6,21 +6,21 @@ import importlib
 import importlib.metadata
 import importlib.util
 import inspect
+import queue
 import re
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from conformance import recordings
 from conformance.history import Broken, End, Header, History
-from conformance.judge import Judgement, judge
+from conformance.judge import Finding, Judgement, judge
 from conformance.runtime import CAPABILITIES, About, Cluster, Runtime, Unsupported
-from conformance.scenario import DeadlinePassed, Run, Scenario
+from conformance.scenario import DeadlinePassed, Interrupted, Run, Scenario
 from conformance.verdict import Verdict
 from model import registry
 from model.profiles import Profile
@@ -131,21 +131,29 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Settings:
-    """How to run. ``deadline`` is in seconds of the runtime's clock; ``folder`` takes the histories, if given."""
+    """How to run. ``deadline`` is in seconds of the runtime's clock, ``limit`` in seconds of wall time per scenario;
+    ``folder`` takes the histories, if given."""
 
     profile: Profile
     seed: int = 0
     jobs: int = 2
     deadline: float = 300.0
+    limit: float = 900.0
     folder: Path | None = None
 
 
-def run_scenario(runtime: Runtime, about: About, scenario: Scenario, settings: Settings) -> Outcome:
+def run_scenario(
+    runtime: Runtime, about: About, scenario: Scenario, settings: Settings, stop: threading.Event | None = None
+) -> Outcome:
     """Run one scenario and judge its history. Never raises: what breaks becomes the verdict ``error``."""
     begun = time.perf_counter()
     profile = settings.profile
     rules = scenario.rules(profile.name)
-    path = settings.folder / f"{re.sub(r'[^A-Za-z0-9_.-]+', '-', scenario.id).strip('-')}.ndjson" if settings.folder else None
+    path = (
+        settings.folder / f"{re.sub(r'[^A-Za-z0-9_.-]+', '-', scenario.id).strip('-')}.ndjson"
+        if settings.folder
+        else None
+    )
     history = History(path)
     history.add(
         Header(scenario=scenario.id, policy=scenario.policy, profile=profile.name, runtime=about.name,
@@ -158,11 +166,13 @@ def run_scenario(runtime: Runtime, about: About, scenario: Scenario, settings: S
         cluster = runtime.open(scenario.id, settings.seed, profile.name)
         if missing := _missing(cluster, Cluster):
             raise TypeError(f"the adapter's cluster lacks {', '.join(missing)}")
-        run = Run(scenario, profile, cluster, history, about.capabilities, settings.deadline)
+        run = Run(scenario, profile, cluster, history, about.capabilities, settings.deadline, stop)
         scenario.function(run)
         run.settle()
     except DeadlinePassed:
         pass  # the goal is in the history, unreached
+    except Interrupted:
+        history.add(Broken(reason="interrupted"), history.records[-1].t)
     except Unsupported as error:
         history.add(Broken(reason=str(error), skip=True), history.records[-1].t)
     except Exception as error:  # the adapter, or we, broke: a verdict of its own
@@ -178,39 +188,72 @@ def run_scenario(runtime: Runtime, about: About, scenario: Scenario, settings: S
                 history.add(Broken(reason=f"close: {type(error).__name__}: {error}"), history.records[-1].t)
         history.close()
     judgement = judge(recordings.of_records(scenario.id, history.records), profile)
-    return Outcome(
-        scenario, rules, judgement, time.perf_counter() - begun, path, judgement.verdict, _reason(judgement)
-    )
+    return Outcome(scenario, rules, judgement, time.perf_counter() - begun, path, judgement.verdict, _reason(judgement))
 
 
 def _reason(judgement: Judgement) -> str:
     return next((str(f.reason) for f in judgement.findings if f.verdict is judgement.verdict), "")
 
 
-def run_all(
-    runtime: Runtime, scenarios: list[Scenario], settings: Settings, progress: Callable[[Outcome], None] | None = None
-) -> Iterator[Outcome]:
+def run_all(runtime: Runtime, scenarios: list[Scenario], settings: Settings) -> Iterator[Outcome]:
     """Run scenarios side by side, at most ``settings.jobs`` at once; outcomes as they come.
 
-    On an interruption (KeyboardInterrupt) what has not begun is left out, what runs is waited for.
+    A scenario that does not come back within ``settings.limit`` seconds gets the verdict error, and is left behind.
+    When the caller stops early (an interruption, say), what has not begun is left out; what runs is asked to stop and
+    waited for at most GRACE seconds.
     """
     about = runtime.describe()
+    todo: queue.SimpleQueue[Scenario] = queue.SimpleQueue()
+    for scenario in scenarios:
+        todo.put(scenario)
+    done: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
+    running: dict[str, float] = {}
     stop = threading.Event()
 
-    def one(scenario: Scenario) -> Outcome | None:
-        return None if stop.is_set() else run_scenario(runtime, about, scenario, settings)
+    def work() -> None:
+        while not stop.is_set():
+            try:
+                scenario = todo.get_nowait()
+            except queue.Empty:
+                return
+            running[scenario.id] = time.monotonic()
+            done.put(run_scenario(runtime, about, scenario, settings, stop))
 
-    with ThreadPoolExecutor(max_workers=max(1, settings.jobs)) as pool:
-        pending: set[Future[Outcome | None]] = {pool.submit(one, s) for s in scenarios}
-        try:
-            while pending:
-                done, pending = wait(pending, return_when=FIRST_COMPLETED)
-                for future in done:
-                    if outcome := future.result():
-                        if progress:
-                            progress(outcome)
-                        yield outcome
-        finally:
-            stop.set()
-            for future in pending:
-                future.cancel()
+    def begin() -> threading.Thread:
+        thread = threading.Thread(target=work, daemon=True)
+        thread.start()
+        return thread
+
+    threads = [begin() for _ in range(max(1, min(settings.jobs, len(scenarios))))]
+    by_id = {scenario.id: scenario for scenario in scenarios}
+    try:
+        while by_id:
+            try:
+                outcome = done.get(timeout=0.5)
+            except queue.Empty:
+                overdue = [
+                    i for i, begun in running.items() if i in by_id and time.monotonic() - begun > settings.limit
+                ]
+                for scenario_id in overdue:
+                    threads.append(begin())
+                    yield _left_behind(by_id.pop(scenario_id), settings)
+                continue
+            if by_id.pop(outcome.scenario.id, None):
+                yield outcome
+    finally:
+        stop.set()
+        end = time.monotonic() + GRACE
+        for thread in threads:
+            thread.join(max(0.0, end - time.monotonic()) if by_id else 0.0)
+
+
+GRACE = 10.0
+"""Seconds that running scenarios get to clean up after an interruption."""
+
+
+def _left_behind(scenario: Scenario, settings: Settings) -> Outcome:
+    reason = f"the adapter did not come back within {settings.limit:g} s"
+    rules = scenario.rules(settings.profile.name)
+    finding = Finding(Verdict.ERROR, rules, "scenario", reason)
+    judgement = Judgement(scenario.id, settings.profile.name, Verdict.ERROR, (finding,), {}, 0)
+    return Outcome(scenario, rules, judgement, settings.limit, None, Verdict.ERROR, reason)

@@ -66,7 +66,7 @@ class PodSpec(msgspec.Struct, frozen=True):
 
 
 class Fault(msgspec.Struct, frozen=True):
-    """One fault: ``kind`` is a key of `FAULTS`, ``target`` a pod's or node's name, ``container`` for container faults."""
+    """One fault: ``kind`` is a key of `FAULTS`, ``target`` a pod's or node's name, ``container`` one of the pod's."""
 
     kind: str
     target: str

@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
 
 from conformance.history import Action, EventWant, Goal, History, NodeWant, PodWant, Quiescent, Seen, Want
-from conformance.judge import event_is_so, node_is_so, pod_is_so
 from conformance.runtime import (
     Cluster,
     ConditionStatus,
@@ -32,6 +32,7 @@ from conformance.runtime import (
     Refused,
     Unsupported,
 )
+from conformance.wants import event_is_so, node_is_so, pod_is_so
 from conformance.workload import Step, Workload
 from model import registry
 from model.profiles import Profile
@@ -41,6 +42,10 @@ POLICIES: tuple[Policy, ...] = ("Always", "OnFailure", "Never")
 
 class DeadlinePassed(Exception):
     """What a scenario waited for was not seen in time, or cannot come any more."""
+
+
+class Interrupted(Exception):
+    """The run is to end: the scenario stops where it is."""
 
 
 @dataclass(frozen=True)
@@ -112,12 +117,11 @@ def selected(profile: str, prefixes: tuple[str, ...] = ()) -> list[Scenario]:
     for prefix in prefixes:
         if not by_id[prefix]:
             registry.select(prefix)
-    chosen = [
+    return [
         s for s in every
         if not prefixes
         or any(s in by_id[p] or any(registry.is_under(r, p) for r in s.rules(profile)) for p in prefixes)
     ]  # fmt: skip
-    return chosen
 
 
 class Run:
@@ -128,11 +132,12 @@ class Run:
 
     def __init__(
         self, scenario: Scenario, profile: Profile, cluster: Cluster, history: History, capabilities: frozenset[str],
-        deadline: float,
+        deadline: float, stop: threading.Event | None = None,
     ) -> None:  # fmt: skip
         self.scenario, self.profile, self.policy = scenario, profile, scenario.policy
         self._cluster, self._history, self._deadline = cluster, history, deadline
         self._capabilities = capabilities
+        self._stop = stop
         self._pods: dict[str, PodSeen] = {}
         self._nodes: dict[str, NodeSeen] = {}
         self._events: dict[str, EventSeen] = {}
@@ -163,7 +168,9 @@ class Run:
     def until_ready(self, name: str) -> None:
         """Wait until pods can be bound to the node."""
         if self.is_seed:
-            self.until_node(name, phase="Running", reachable="True", ready="True", rules=("node.phase", "node.condition"))
+            self.until_node(
+                name, phase="Running", reachable="True", ready="True", rules=("node.phase", "node.condition")
+            )
         else:
             self.until_node(name, ready="True", rules=("node.condition",))
 
@@ -189,7 +196,8 @@ class Run:
 
     def until(
         self, pod: str, *, phase: str | None = None, restarts: dict[str, int] | None = None,
-        states: dict[str, str] | None = None, bound: bool | None = None, gone: bool = False, rules: tuple[str, ...] = (),
+        states: dict[str, str] | None = None, bound: bool | None = None, gone: bool = False,
+        rules: tuple[str, ...] = (),
     ) -> None:  # fmt: skip
         """Wait until the pod looks like this."""
         self._wait(PodWant(pod, phase, restarts, states, bound, gone), rules)
@@ -199,7 +207,9 @@ class Run:
         gone: bool = False, rules: tuple[str, ...] = (),
     ) -> None:  # fmt: skip
         """Wait until the node looks like this."""
-        want = NodeWant(node, phase, cast("ConditionStatus | None", reachable), cast("ConditionStatus | None", ready), gone)
+        want = NodeWant(
+            node, phase, cast("ConditionStatus | None", reachable), cast("ConditionStatus | None", ready), gone
+        )
         self._wait(want, rules)
 
     def until_event(self, pod: str, reason: str, container: str | None = None, rules: tuple[str, ...] = ()) -> None:
@@ -249,6 +259,8 @@ class Run:
                 return any(event_is_so(event, want) for event in self._events.values())
 
     def _observe(self, timeout: float) -> None:
+        if self._stop is not None and self._stop.is_set():
+            raise Interrupted
         seen = self._cluster.observe(timeout)
         if not seen:
             self._now += timeout

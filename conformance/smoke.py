@@ -1,4 +1,4 @@
-"""The smoke check: does the adapter work at all? It tells a wrong adapter from a wrong runtime, before the suite runs."""
+"""The smoke check: does the adapter work at all? It tells a wrong adapter from a wrong runtime."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ def _smoke(run: Run) -> None:
     run.until("smoke", gone=True, rules=("pod.life.not-by-itself",))
 
 
-SMOKE = Scenario("a_node_and_a_pod_can_be_made_seen_and_deleted", "smoke", "Always", ("pod.life.not-by-itself",), (), _smoke)
+SMOKE = Scenario(
+    "a_node_and_a_pod_can_be_made_seen_and_deleted", "smoke", "Always", ("pod.life.not-by-itself",), (), _smoke
+)
 
 
 def smoke(runtime: Runtime, settings: Settings) -> Outcome:

@@ -1,0 +1,1 @@
+"""The specification. Read container.py, pod.py, node.py, cluster.py, properties.py, in this order."""

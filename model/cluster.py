@@ -56,7 +56,7 @@ def network(profile: Profile, size: Size) -> Network:
     for p in size.pod_names:
         components[p] = record
         components |= dict.fromkeys(size.containers_of(p), profile.containers[size.policy])
-    vectors = [v for n in size.node_names for v in _node_vectors(profile, size, n, node, record)]
+    vectors = [v for n in size.node_names for v in _node_vectors(size, n, node, record)]
     for p in size.pod_names:
         vectors += _record_vectors(profile, size, p, record, node)
         vectors += [v for c in size.containers_of(p) for v in _container_vectors(profile, size, p, c, record)]
@@ -64,7 +64,7 @@ def network(profile: Profile, size: Size) -> Network:
     return Network(name, components, tuple(vectors))
 
 
-def _node_vectors(profile: Profile, size: Size, n: str, node: Table, record: Table) -> list[Vector]:
+def _node_vectors(size: Size, n: str, node: Table, record: Table) -> list[Vector]:
     """Every event of a node by itself; the ones that end it take the records of its pods along."""
     vectors = []
     for event in node.events:

@@ -79,9 +79,7 @@ CODE_RESTARTS = {
         Row("Running", "kill", "Killed", ("pod.restart.sandbox-died",)),
         Row("Killed", "restart", "Restarting", ("pod.restart.sandbox-died",)),
     ),
-    "Never": (
-        Row("Running", "kill", "Killed", ("pod.restart.sandbox-died.never",)),
-    ),
+    "Never": (Row("Running", "kill", "Killed", ("pod.restart.sandbox-died.never",)),),
 }
 
 

@@ -6,7 +6,7 @@ An *always* stands beside a *sometimes* that proves it not to be vacuous. Fairne
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
@@ -18,20 +18,32 @@ from model.lts.refine import Refinement, refines
 from model.pod import PHASES, TERMINAL, standing
 from model.profiles import Profile
 
-DELETED = PHASES.index("Deleted")
+
+def properties(profile: Profile, size: Size) -> list[Property]:
+    """All properties of the profile for a network of this size."""
+    found = _phases(profile, size) + _records(size) + _containers(size)
+    for p in size.pod_names:
+        for c in size.containers_of(p):
+            found += _one_container(profile, size, p, c)
+        found += _one_pod(profile, size, p)
+    if size.nodes:
+        found += _nodes(profile, size)
+    return found
+
+
+# --- the phase of a pod ---------------------------------------------------------------------------------------------
 
 
 def phase_numbers(view: View, profile: Profile, size: Size, p: str) -> Ints:
     """The phase of pod ``p`` in each state, as an index into PHASES; shape (n,)."""
-    members = size.containers_of(p)
+    tables = view.exploration.compiled.network.components
     masks = np.zeros(len(view), dtype=np.int64)
-    for c in members:
-        states = view.exploration.compiled.network.components[c].states
-        bits = np.array([1 << pod.CLASSES.index(profile.class_of[s]) for s in states])
+    for c in size.containers_of(p):
+        bits = np.array([1 << pod.CLASSES.index(profile.class_of[s]) for s in tables[c].states])
         masks |= bits[view.column(c)]
-    by_mask = np.array([PHASES.index(pod.decide(size.policy, _classes(mask))[0]) for mask in range(2 ** len(pod.CLASSES))])
-    record = view.exploration.compiled.network.components[p]
-    forced = np.array([PHASES.index(pod.FORCED_PHASE.get(standing(s), "Pending")) for s in record.states])
+    decided = [pod.decide(size.policy, _classes(mask))[0] for mask in range(2 ** len(pod.CLASSES))]
+    by_mask = np.array([PHASES.index(phase) for phase in decided])
+    forced = np.array([PHASES.index(pod.FORCED_PHASE.get(standing(s), "Pending")) for s in tables[p].states])
     is_forced = view.lookup(p, lambda s: standing(s) in pod.FORCED_PHASE)
     return np.where(is_forced, forced[view.column(p)], by_mask[masks])
 
@@ -43,157 +55,163 @@ def _classes(mask: int) -> frozenset[str]:
 def refinement(profile: Profile, size: Size, view: View) -> Refinement:
     """Whether the mechanism of one pod (explored without nodes) refines the phase table of its policy."""
     abstract = profile.phases[size.policy]
-    names = [abstract.states.index(phase) if phase in abstract.states else len(abstract.states) for phase in PHASES]
+    missing = len(abstract.states)
+    names = [abstract.states.index(phase) if phase in abstract.states else missing for phase in PHASES]
     image = np.array(names)[phase_numbers(view, profile, size, size.pod_names[0])]
-    if (image == len(abstract.states)).any():
-        first = int(np.flatnonzero(image == len(abstract.states))[0])
-        return Refinement(False, tuple(view.exploration.path(first)), "a phase that the table does not have", ())
+    strange = np.flatnonzero(image == missing)
+    if len(strange):
+        path = tuple(view.exploration.path(int(strange[0])))
+        return Refinement(False, path, "a phase that the table does not have", ())
     return refines(view.exploration, image, abstract)
 
 
-def properties(profile: Profile, size: Size) -> list[Property]:
-    """All properties of the profile for a network of this size."""
-    return [
-        *_phase_properties(profile, size),
-        *_container_properties(profile, size),
-        *_record_properties(profile, size),
-        *(_node_properties(profile, size) if size.nodes else []),
-    ]
-
-
-def _phase_properties(profile: Profile, size: Size) -> list[Property]:
+def _phases(profile: Profile, size: Size) -> list[Property]:
     seed = profile.name == "seed"
-    terminal = [PHASES.index(t) for t in TERMINAL]
 
-    def phases(view: View) -> list[Ints]:
-        return [phase_numbers(view, profile, size, p) for p in size.pod_names]
+    def is_phase(view: View, p: str, *phases: str) -> Bools:
+        return np.isin(phase_numbers(view, profile, size, p), [PHASES.index(phase) for phase in phases])
 
     def terminal_is_final(before: View, events: Labels, after: View) -> Bools:
-        fine = np.ones(len(before), dtype=np.bool_)
-        for was, now in zip(phases(before), phases(after), strict=True):
-            fine &= ~np.isin(was, terminal) | (was == now) | (now == DELETED) | events.is_event("refuse_admission")
-        return fine
-
-    def means(phase: str, told: Callable[[View, str], Bools]) -> Callable[[View], Bools]:
-        number = PHASES.index(phase)
-        return lambda view: _all(
-            (phase_numbers(view, profile, size, p) != number) | told(view, p) for p in size.pod_names
+        """v0.17.0 has one exception: admission may rewrite Succeeded to Failed (PHASE-12)."""
+        rewritten = events.is_event("refuse_admission")
+        return rewritten | _all(
+            ~is_phase(before, p, phase) | is_phase(after, p, phase, "Deleted")
+            for p in size.pod_names
+            for phase in TERMINAL
         )
 
-    def every(*states: str) -> Callable[[View, str], Bools]:
-        return lambda view, p: _all(view.is_in(c, *states) for c in size.containers_of(p))
+    def succeeded_is_deserved(view: View) -> Bools:
+        return _all(~is_phase(view, p, "Succeeded") | _every(view, size, p, "Completed") for p in size.pod_names)
 
-    def failed_is_deserved(view: View, p: str) -> Bools:
-        return view.lookup(p, lambda s: standing(s) in pod.FORCED_PHASE) | (
-            every(*container.ENDED)(view, p) & ~every("Completed")(view, p)
+    def failed_is_deserved(view: View) -> Bools:
+        def deserved(p: str) -> Bools:
+            by_record = view.lookup(p, lambda s: standing(s) in pod.FORCED_PHASE)
+            return by_record | (_every(view, size, p, *container.ENDED) & ~_every(view, size, p, "Completed"))
+
+        return _all(~is_phase(view, p, "Failed") | deserved(p) for p in size.pod_names)
+
+    def running_has_started(view: View) -> Bools:
+        return _all(
+            ~is_phase(view, p, "Running") | ~view.is_in(c, "Waiting")
+            for p in size.pod_names
+            for c in size.containers_of(p)
         )
 
-    reached = [phase for phase in PHASES if phase in profile.phases[size.policy].states]
+    def reached(phase: str) -> Sometimes:
+        rules = ("pod.phase.values" if seed else "pod.phase.five-values",)
+        names = size.pod_names
+        return Sometimes(f"a pod is {phase}", rules, lambda view: _any(is_phase(view, p, phase) for p in names))
+
     return [
         AlwaysStep("a terminal phase is for ever", ("pod.phase.terminal" if seed else "pod.phase.final",),
                    terminal_is_final),
-        Always("Succeeded: every container exited with 0", ("pod.phase.succeeded",),
-               means("Succeeded", every("Completed"))),
+        Always("Succeeded: every container exited with 0", ("pod.phase.succeeded",), succeeded_is_deserved),
         Always("Failed: every container has ended, one of them badly, or the record says so", ("pod.phase.failed",),
-               means("Failed", failed_is_deserved)),
+               failed_is_deserved),
         Always("Running: every container has been started",
-               ("pod.phase.running" if seed else "pod.phase.some-run",),
-               means("Running", lambda view, p: ~_any(view.is_in(c, "Waiting") for c in size.containers_of(p)))),
-        *(Sometimes(f"a pod is {phase}", ("pod.phase.values" if seed else "pod.phase.five-values",), _is(phase, phases))
-          for phase in reached),
+               ("pod.phase.running" if seed else "pod.phase.some-run",), running_has_started),
+        *(reached(phase) for phase in PHASES if phase in profile.phases[size.policy].states),
     ]  # fmt: skip
 
 
-def _is(phase: str, phases: Callable[[View], list[Ints]]) -> Callable[[View], Bools]:
-    return lambda view: _any(numbers == PHASES.index(phase) for numbers in phases(view))
+# --- containers under their policy ----------------------------------------------------------------------------------
 
 
-def _container_properties(profile: Profile, size: Size) -> list[Property]:
-    members = [(p, c) for p in size.pod_names for c in size.containers_of(p)]
-    table = profile.containers[size.policy]
-    seed = profile.name == "seed"
+def _containers(size: Size) -> list[Property]:
+    members = [c for p in size.pod_names for c in size.containers_of(p)]
 
-    def stays_ended(states: tuple[str, ...]) -> Callable[[View, Labels, View], Bools]:
-        return lambda before, events, after: _all(
-            ~before.is_in(c, *states) | after.is_in(c, *states) for _, c in members
-        )
+    def stays(*states: str) -> Callable[[View, Labels, View], Bools]:
+        return lambda before, events, after: _all(~before.is_in(c, *states) | after.is_in(c, *states) for c in members)
 
-    def not_bound(view: View, p: str) -> Bools:
-        return ~view.lookup(p, lambda s: standing(s) == "Bound")
+    def restarted(_: View, events: Labels, __: View) -> Bools:
+        return events.is_event("restart")
 
-    owed: list[Property] = []
-    for p, c in members:
-        owed.append(
-            Eventually(f"{c}: a container of a bound pod is started", ("pod.phase.pending",),
-                       lambda v, p=p, c=c: ~not_bound(v, p) & v.is_in(c, "Waiting"),
-                       lambda v, p=p, c=c: not_bound(v, p) | ~v.is_in(c, "Waiting"),
-                       (_named(f"start({c})"),))
-        )  # fmt: skip
+    def some_failed(view: View) -> Bools:
+        return _any(view.is_in(c, "Error") for c in members)
+
+    restart = SometimesStep(f"{size.policy}: a container is restarted", _restart_rules(size, "failure"), restarted)
     match size.policy:
         case "Never":
-            owed += [
+            return [
                 AlwaysStep("Never: a container that has ended stays ended",
-                           ("pod.restart.failure.never", "pod.restart.success.never", "pod.restart.oom.never"),
-                           stays_ended(container.ENDED)),
+                           _restart_rules(size, "failure", "success", "oom"), stays(*container.ENDED)),
                 Sometimes("Never: a container has failed beside one that succeeded, or alone",
-                          ("pod.restart.one-of-two.never",), lambda v: _any(v.is_in(c, "Error") for _, c in members)),
+                          _restart_rules(size, "one-of-two"), some_failed),
             ]  # fmt: skip
-            if seed:
-                ends = tuple(
-                    _named(*(f"{e}({c})" for e in ("exit_zero", "exit_failure", "out_of_memory"))) for _, c in members
-                )
-                starts = tuple(_named(f"start({c})") for _, c in members)
-                owed += [
-                    Eventually(f"{p}: Never: a finite workload ends", ("pod.phase.terminal",),
-                               lambda v, p=p: v.lookup(p, lambda s: standing(s) == "Bound"),
-                               lambda v, p=p: np.isin(phase_numbers(v, profile, size, p), FINAL_NUMBERS),
-                               starts + ends)
-                    for p in size.pod_names
-                ]  # fmt: skip
         case "OnFailure":
-            owed.append(
-                AlwaysStep("OnFailure: a container that exited with 0 is left alone",
-                           ("pod.restart.success.onfailure",), stays_ended(("Completed",)))
-            )  # fmt: skip
-    if size.policy != "Never":
-        restarted = tuple(s for s in container.ENDED if table.rows_for(s, "restart"))
-        owed.append(
-            SometimesStep(f"{size.policy}: a container is restarted",
-                          (f"pod.restart.failure.{size.policy.lower()}",),
-                          lambda before, events, after: events.is_event("restart"))
+            left_alone = AlwaysStep(
+                "OnFailure: a container that exited with 0 is left alone",
+                _restart_rules(size, "success"),
+                stays("Completed"),
+            )
+            return [left_alone, restart]
+        case _:
+            return [restart]
+
+
+def _one_container(profile: Profile, size: Size, p: str, c: str) -> list[Property]:
+    table = profile.containers[size.policy]
+    ended = tuple(s for s in container.ENDED if table.rows_for(s, "restart"))
+
+    def leaves(*states: str) -> tuple[Callable[[View], Bools], Callable[[View], Bools]]:
+        """The tests of: a container of a bound pod that is in one of these states does not stay there."""
+        return (
+            lambda view: _bound(view, p) & view.is_in(c, *states),
+            lambda view: ~_bound(view, p) | ~view.is_in(c, *states),
+        )
+
+    found: list[Property] = [
+        Eventually(f"{c}: a container of a bound pod is started", ("pod.phase.pending",), *leaves("Waiting"),
+                   fair=(_named(f"start({c})"),)),
+    ]  # fmt: skip
+    if ended:
+        found.append(
+            Eventually(f"{c}: {size.policy}: an ended container is restarted",
+                       _restart_rules(size, "failure", "oom", "one-of-two", "both-of-two"), *leaves(*ended),
+                       fair=(_named(f"restart({c})"),))
         )  # fmt: skip
-        rules = tuple(
-            f"pod.restart.{why}.{size.policy.lower()}" for why in ("failure", "oom", "one-of-two", "both-of-two")
-        )
-        for p, c in members:
-            owed.append(
-                Eventually(f"{c}: {size.policy}: an ended container is restarted", rules,
-                           lambda v, p=p, c=c: ~not_bound(v, p) & v.is_in(c, *restarted),
-                           lambda v, p=p, c=c: not_bound(v, p) | ~v.is_in(c, *restarted),
-                           (_named(f"restart({c})"),))
-            )  # fmt: skip
-    return owed
+    return found
 
 
-FINAL_NUMBERS = [PHASES.index(phase) for phase in (*TERMINAL, "Deleted")]
+def _one_pod(profile: Profile, size: Size, p: str) -> list[Property]:
+    """A finite workload ends. (Not in v0.17.0, where a liveness probe restarts a container under any policy.)"""
+    if size.policy != "Never" or profile.name != "seed":
+        return []
+    over = [PHASES.index(phase) for phase in (*TERMINAL, "Deleted")]
+    members = size.containers_of(p)
+    starts = tuple(_named(f"start({c})") for c in members)
+    ends = tuple(_named(*(f"{end}({c})" for end in ("exit_zero", "exit_failure", "out_of_memory"))) for c in members)
+
+    def is_bound(view: View) -> Bools:
+        return _bound(view, p)
+
+    def is_over(view: View) -> Bools:
+        return np.isin(phase_numbers(view, profile, size, p), over)
+
+    return [
+        Eventually(f"{p}: Never: a finite workload ends", ("pod.phase.terminal",), is_bound, is_over, starts + ends)
+    ]
 
 
-def _record_properties(profile: Profile, size: Size) -> list[Property]:
+def _restart_rules(size: Size, *cases: str) -> tuple[str, ...]:
+    return tuple(f"pod.restart.{case}.{size.policy.lower()}" for case in cases)
+
+
+# --- the record of a pod --------------------------------------------------------------------------------------------
+
+
+def _records(size: Size) -> list[Property]:
     def nothing_runs_unbound(view: View) -> Bools:
-        return _all(
-            ~view.is_in(p, "Unbound") | _all(view.is_in(c, "Waiting") for c in size.containers_of(p))
-            for p in size.pod_names
-        )
+        return _all(~view.is_in(p, "Unbound") | _every(view, size, p, "Waiting") for p in size.pod_names)
 
-    def never_moved(before: View, events: Labels, after: View) -> Bools:
+    def never_moved(before: View, _: Labels, after: View) -> Bools:
         return _all(
-            ~before.lookup(p, lambda s, h=h: pod.home(s) == h)
-            | after.lookup(p, lambda s, h=h: pod.home(s) in (h, None) and s != "Unbound")
+            ~_is_home(before, p, h) | _is_home(after, p, h) | after.is_in(p, "Deleted")
             for p in size.pod_names
             for h in size.homes
         )
 
-    def deleted_is_the_end(before: View, events: Labels, after: View) -> Bools:
+    def deleted_is_the_end(before: View, _: Labels, after: View) -> Bools:
         return _all(~before.is_in(p, "Deleted") | after.is_in(p, "Deleted") for p in size.pod_names)
 
     return [
@@ -203,72 +221,117 @@ def _record_properties(profile: Profile, size: Size) -> list[Property]:
     ]
 
 
-def _node_properties(profile: Profile, size: Size) -> list[Property]:
-    seed = profile.name == "seed"
-    lost = "node_timed_out" if seed else "evict"
+# --- nodes ----------------------------------------------------------------------------------------------------------
 
-    def bound_to_candidates(before: View, events: Labels, after: View) -> Bools:
+
+def _nodes(profile: Profile, size: Size) -> list[Property]:
+    seed = profile.name == "seed"
+    chosen = ("pod.binding.candidate", "node.phase.terminated.refuses") if seed else ("scheduler.candidate.ready",)
+
+    def bound_to_candidates(before: View, events: Labels, _: View) -> Bools:
         return _all(
             ~events.is_vector(f"bind({p},{n})") | before.lookup(n, is_candidate)
             for p in size.pod_names
             for n in size.node_names
         )
 
-    def held_by(view: View, p: str, n: str) -> Bools:
-        return view.lookup(p, lambda s: pod.home(s) == n)
+    found: list[Property] = [AlwaysStep("a pod is bound only to a candidate", chosen, bound_to_candidates)]
+    for p in size.pod_names:
+        found.append(_is_bound_eventually(size, p))
+        found += [_is_given_up(profile, size, p, n) for n in size.node_names]
+    return found + (_seed_nodes(size) if seed else [])
 
-    found: list[Property] = [
-        AlwaysStep("a pod is bound only to a candidate",
-                   ("pod.binding.candidate", "node.phase.terminated.refuses") if seed else ("scheduler.candidate.ready",),
-                   bound_to_candidates),
-        *(Eventually(f"{p}: an unbound pod is bound while a candidate stays", ("pod.binding.scheduler",),
-                     lambda v, p=p: v.is_in(p, "Unbound"),
-                     lambda v, p=p: ~v.is_in(p, "Unbound") | ~_any(v.lookup(n, is_candidate) for n in size.node_names),
-                     (_named(*(f"bind({p},{n})" for n in size.node_names)),))
-          for p in size.pod_names),
-        *(Eventually(f"{p}: a pod of {n} is given up if the node stays lost",
-                     ("pod.partition.failed", "pod.life.node-lost") if seed else ("pod.life.evicted",),
-                     lambda v, p=p, n=n: v.is_in(p, f"Bound@{n}") & ~v.lookup(n, is_candidate),
-                     lambda v, p=p, n=n: ~v.is_in(p, f"Bound@{n}") | v.lookup(n, _holds_pods(is_candidate))
-                     | _all(v.is_in(c, *container.final(profile.containers[size.policy])) for c in size.containers_of(p)),
-                     (_named(f"{lost}({p},{n})"),))
-          for p in size.pod_names for n in size.node_names),
+
+def _is_bound_eventually(size: Size, p: str) -> Property:
+    def unbound(view: View) -> Bools:
+        return view.is_in(p, "Unbound")
+
+    def bound_or_no_candidate(view: View) -> Bools:
+        return ~unbound(view) | ~_any(view.lookup(n, is_candidate) for n in size.node_names)
+
+    return Eventually(
+        f"{p}: an unbound pod is bound while a candidate stays",
+        ("pod.binding.scheduler",),
+        unbound,
+        bound_or_no_candidate,
+        fair=(_named(*(f"bind({p},{n})" for n in size.node_names)),),
+    )
+
+
+def _is_given_up(profile: Profile, size: Size, p: str, n: str) -> Property:
+    seed = profile.name == "seed"
+    final = container.final(profile.containers[size.policy])
+
+    def lost(view: View) -> Bools:
+        return view.is_in(p, f"Bound@{n}") & ~view.lookup(n, is_candidate)
+
+    def resolved(view: View) -> Bools:
+        """Given up, or the node is back or gone for good, or there was nothing left to give up."""
+        settled = view.lookup(n, lambda s: is_candidate(s) or s in ("Removed", "Terminated"))
+        return ~view.is_in(p, f"Bound@{n}") | settled | _every(view, size, p, *final)
+
+    return Eventually(
+        f"{p}: a pod of {n} is given up if the node stays lost",
+        ("pod.partition.failed", "pod.life.node-lost") if seed else ("pod.life.evicted",),
+        lost,
+        resolved,
+        fair=(_named(f"{'node_timed_out' if seed else 'evict'}({p},{n})"),),
+    )
+
+
+def _seed_nodes(size: Size) -> list[Property]:
+    def terminated_has_no_pods(view: View) -> Bools:
+        return _all(
+            ~view.is_in(n, "Terminated") | ~_is_home(view, p, n) for p in size.pod_names for n in size.node_names
+        )
+
+    def terminated_is_final(before: View, _: Labels, after: View) -> Bools:
+        return _all(~before.is_in(n, "Terminated") | after.is_in(n, "Terminated", "Removed") for n in size.node_names)
+
+    def pending_until_check_in(before: View, events: Labels, after: View) -> Bools:
+        return _all(
+            ~before.is_in(n, "Pending")
+            | after.is_in(n, "Pending", "Terminated", "Removed")
+            | events.is_vector(f"check_in({n})")
+            for n in size.node_names
+        )
+
+    def some_node(state: str) -> Callable[[View], Bools]:
+        return lambda view: _any(view.is_in(n, state) for n in size.node_names)
+
+    return [
+        Always("a Terminated node has lost its pods",
+               ("node.phase.terminated.pods-deleted", "pod.life.dead-node-deletes"), terminated_has_no_pods),
+        AlwaysStep("Terminated is for ever", ("node.phase.terminated",), terminated_is_final),
+        AlwaysStep("a node begins as Pending and runs only after its check-in",
+                   ("node.phase.pending", "node.phase.running"), pending_until_check_in),
+        Sometimes("a node is reachable and not ready", ("node.condition.kinds",), some_node("Running/True/False")),
+        Sometimes("a node is ready and not reachable", ("node.condition.kinds",), some_node("Running/False/True")),
     ]  # fmt: skip
-    if seed:
-        found += [
-            Always("a Terminated node has lost its pods",
-                   ("node.phase.terminated.pods-deleted", "pod.life.dead-node-deletes"),
-                   lambda v: _all(~v.is_in(n, "Terminated") | ~held_by(v, p, n)
-                                  for p in size.pod_names for n in size.node_names)),
-            AlwaysStep("Terminated is for ever", ("node.phase.terminated",),
-                       lambda before, events, after: _all(
-                           ~before.is_in(n, "Terminated") | after.is_in(n, "Terminated", "Removed")
-                           for n in size.node_names)),
-            AlwaysStep("a node begins as Pending and runs only after its check-in",
-                       ("node.phase.pending", "node.phase.running"),
-                       lambda before, events, after: _all(
-                           ~before.is_in(n, "Pending") | after.is_in(n, "Pending", "Terminated", "Removed")
-                           | events.is_vector(f"check_in({n})") for n in size.node_names)),
-            Sometimes("a node is reachable and not ready", ("node.condition.kinds",),
-                      lambda v: _any(v.is_in(n, "Running/True/False") for n in size.node_names)),
-            Sometimes("a node is ready and not reachable", ("node.condition.kinds",),
-                      lambda v: _any(v.is_in(n, "Running/False/True") for n in size.node_names)),
-        ]  # fmt: skip
-    return found
 
 
-def _holds_pods(candidate: Callable[[str], bool]) -> Callable[[str], bool]:
-    """A node that is a candidate again, or has gone for good and taken the time-out's object with it."""
-    return lambda state: candidate(state) or state in ("Removed", "Terminated")
+# --- small things ---------------------------------------------------------------------------------------------------
+
+
+def _every(view: View, size: Size, p: str, *states: str) -> Bools:
+    return _all(view.is_in(c, *states) for c in size.containers_of(p))
+
+
+def _bound(view: View, p: str) -> Bools:
+    return view.lookup(p, lambda s: standing(s) == "Bound")
+
+
+def _is_home(view: View, p: str, n: str) -> Bools:
+    return view.lookup(p, lambda s: pod.home(s) == n)
 
 
 def _named(*names: str) -> Callable[[str], bool]:
     return lambda name: name in names
 
 
-def _all(parts: object) -> Bools:
-    return np.logical_and.reduce(list(parts))  # type: ignore[call-overload,no-any-return]
+def _all(parts: Iterable[Bools]) -> Bools:
+    return np.asarray(np.logical_and.reduce(list(parts)), dtype=np.bool_)
 
 
-def _any(parts: object) -> Bools:
-    return np.logical_or.reduce(list(parts))  # type: ignore[call-overload,no-any-return]
+def _any(parts: Iterable[Bools]) -> Bools:
+    return np.asarray(np.logical_or.reduce(list(parts)), dtype=np.bool_)

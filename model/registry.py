@@ -118,7 +118,7 @@ def select(prefix: str, profile: str | None = None) -> list[Rule]:
 
 
 def is_under(rule_id: str, prefix: str) -> bool:
-    """Whether ``rule_id`` is ``prefix`` or below it: ``pod.restart`` selects ``pod.restart.never``, not ``pod.rest``."""
+    """Whether ``rule_id`` is ``prefix`` or lies under it, as ``pod.restart.counted`` does under ``pod.restart``."""
     wanted = prefix.rstrip(".")
     return not wanted or rule_id == wanted or rule_id.startswith(wanted + ".")
 

@@ -34,16 +34,16 @@ class Verified:
 
 def verify(profile: Profile, size: Size, max_states: int = 20_000_000, progress: Progress | None = None) -> Verified:
     """Verify one profile in one size. Raises ValueError for a senseless size, `TooLarge` past ``max_states``."""
-    say = progress or (lambda text: None)
+    say = progress or (lambda _: None)
     compiled = networks.compile(network(profile, size))
-    found = explore(compiled, max_states, lambda states, depth: say(f"{states:,} states, depth {depth}"))
+    found = explore(compiled, max_states, lambda n, depth: say(f"{size.policy}: {n:,} states, depth {depth}"))
     verdicts = []
     for prop in properties.properties(profile, size):
-        say(prop.name)
+        say(f"{size.policy}: {prop.name}")
         verdicts.append(check(prop, found))
     refinements = {}
     for containers in range(1, size.containers + 1):
-        say(f"refinement with {containers} containers")
+        say(f"{size.policy}: refinement with {containers} containers")
         refinements[containers] = refine(profile, size.policy, containers, max_states)
     return Verified(profile.name, size, found, tuple(verdicts), refinements)
 

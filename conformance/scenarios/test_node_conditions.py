@@ -28,7 +28,8 @@ def test_a_node_whose_kubelet_stops_is_reachable_and_not_ready(run: Run) -> None
     run.until_ready("n1")
 
 
-@scenario("node.condition.only-running", policies=("Always",), needs=("node-phase", "node-conditions", "terminate-node"))
+@scenario("node.condition.only-running", policies=("Always",),
+          needs=("node-phase", "node-conditions", "terminate-node"))
 def test_a_node_has_conditions_only_while_it_runs(run: Run) -> None:
     """None before the check-in, none after the end."""
     run.node("n1")

@@ -1,4 +1,4 @@
-"""容器组生命周期, 举例如下: every restart-policy case of the examples (seed.md L282-L312), and what follows from them."""
+"""容器组生命周期, 举例如下: every restart-policy case of the examples (seed.md L282-L312)."""
 
 from conformance.scenario import Run, scenario
 from conformance.workload import RUN_ON, Exit, OutOfMemory, RunOn

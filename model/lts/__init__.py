@@ -1,0 +1,1 @@
+"""The machinery: labelled transition systems. It knows nothing of Kubernetes."""

@@ -73,7 +73,7 @@ def explore(
         if total + len(fresh) > max_states:
             raise TooLarge(
                 f"network {compiled.network.name}: more than {max_states:,} states at depth {depth + 1}; "
-                "explore fewer pods, containers or nodes, or raise the limit"
+                "explore a smaller one, or raise the limit"
             )
         order = np.argsort(fresh_at, kind="stable")
         numbers = np.empty(len(fresh), dtype=np.int64)

@@ -100,9 +100,7 @@ class Network:
         for component, event in vector.broadcast.items():
             rows = self.components[component].rows_for(state[component], event)
             targets[component] = [r.target for r in rows] or [state[component]]
-        return [
-            {**state, **dict(zip(targets, choice, strict=True))} for choice in itertools.product(*targets.values())
-        ]
+        return [{**state, **dict(zip(targets, choice, strict=True))} for choice in itertools.product(*targets.values())]
 
 
 @dataclass(frozen=True)
@@ -156,7 +154,7 @@ class Compiled:
         return np.array([tables[name].states.index(state[name]) for name in self.names], dtype=np.uint8)
 
 
-def compile(network: Network) -> Compiled:  # noqa: A001 - the field's word for it, and read as `network.compile`
+def compile(network: Network) -> Compiled:
     """The network as integer arrays."""
     names = tuple(network.components)
     index = {name: place for place, name in enumerate(names)}

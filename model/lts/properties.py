@@ -174,7 +174,8 @@ def _eventually(prop: Eventually, found: Exploration) -> Verdict:
     source, move, target = found.source[inside], found.move[inside], found.target[inside]
     size = len(found.states)
     graph = csr_array((np.ones(len(source), dtype=np.int8), (source, target)), shape=(size, size))
-    count, component = connected_components(graph, directed=True, connection="strong")
+    count, labels = connected_components(graph, directed=True, connection="strong")
+    component = labels.astype(np.int64)
     stuck = np.ones(count, dtype=np.bool_)
     for group in prop.fair:
         chosen = np.array([group(m.vector.name) for m in found.compiled.moves], dtype=np.bool_)

@@ -13,8 +13,8 @@ from model.lts.table import Table
 
 @dataclass(frozen=True)
 class Refinement:
-    """The outcome. ``path`` is a shortest counterexample as vector names and ``step`` the abstract step that its last
-    one amounts to and that the table lacks. ``unused`` are the rows of the table that no step of the mechanism takes."""
+    """The outcome. ``path`` is a shortest counterexample as vector names, and ``step`` the abstract step that its last
+    one amounts to and that the table lacks. ``unused`` are the rows of the table that no step takes."""
 
     holds: bool
     path: tuple[str, ...] | None
@@ -34,8 +34,8 @@ def refines(found: Exploration, image: Ints, abstract: Table) -> Refinement:
     size, events = len(abstract.states), len(labels)
     allowed = np.zeros((size, events, size), dtype=np.bool_)
     for row in abstract.rows:
-        for event in np.flatnonzero(labels == row.event):
-            allowed[abstract.states.index(row.source), event, abstract.states.index(row.target)] = True
+        for number in np.flatnonzero(labels == row.event):
+            allowed[abstract.states.index(row.source), number, abstract.states.index(row.target)] = True
     before, event, after = image[found.source], label_of_move[found.move], image[found.target]
     bad = np.flatnonzero(~allowed[before, event, after])
     taken = np.zeros_like(allowed)

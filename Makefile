@@ -1,0 +1,32 @@
+# make demo: the main job.  make test: every test.  Both set up what they need, beside the code and nowhere else.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+OUT    := out
+
+.PHONY: demo test lint docs benchmark clean
+
+demo: $(VENV)/.ready
+	@$(BIN)/kubephase demo --recordings tests/data/recordings/v0.17.0 --out $(OUT)
+
+test: lint
+	@$(BIN)/python -m pytest
+
+lint: $(VENV)/.ready
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --quiet --check .
+	@$(BIN)/mypy --no-error-summary
+
+# The reference, the pictures in docs/ and the list of unchecked rules.
+docs: $(VENV)/.ready
+	@$(BIN)/kubephase draw --out docs --reference
+
+benchmark: $(VENV)/.ready
+	@$(BIN)/python benchmarks/run.py
+
+clean:
+	rm -rf $(VENV) $(OUT) .hypothesis .mypy_cache .pytest_cache .ruff_cache
+
+$(VENV)/.ready: pyproject.toml constraints.txt tools/setup.sh
+	@PYTHON="$(PYTHON)" sh tools/setup.sh $(VENV)
+	@touch $@

@@ -1,0 +1,48 @@
+"""What a scenario waits for, compared with what is seen: used while it runs, and again when its history is judged."""
+
+from __future__ import annotations
+
+import msgspec
+
+from conformance.history import EventWant, NodeWant, PodWant, Want
+from conformance.runtime import EventSeen, NodeSeen, PodSeen
+
+
+def pod_is_so(seen: PodSeen | None, want: PodWant) -> bool:
+    """Whether a pod looks as wanted."""
+    if seen is None:
+        return False
+    if want.gone or seen.deleted:
+        return want.gone and seen.deleted
+    statuses = {c.name: c for c in seen.containers or ()}
+    return (
+        want.phase in (None, seen.phase)
+        and want.bound in (None, seen.node is not None)
+        and all(n in statuses and (statuses[n].restarts or 0) >= least for n, least in (want.restarts or {}).items())
+        and all(n in statuses and statuses[n].state == state for n, state in (want.states or {}).items())
+    )
+
+
+def node_is_so(seen: NodeSeen | None, want: NodeWant) -> bool:
+    """Whether a node looks as wanted."""
+    if seen is None:
+        return False
+    if want.gone or seen.deleted:
+        return want.gone and seen.deleted
+    return (
+        want.phase in (None, seen.phase)
+        and want.reachable in (None, seen.reachable)
+        and want.ready in (None, seen.ready)
+    )
+
+
+def event_is_so(seen: EventSeen, want: EventWant) -> bool:
+    """Whether an event is the wanted one."""
+    return seen.object_name == want.pod and seen.reason == want.reason and want.container in (None, seen.container)
+
+
+def want_told(want: Want) -> str:
+    """A wanted state in words."""
+    told = msgspec.to_builtins(want)
+    kind = told.pop("type")
+    return f"{kind} {told.pop(kind, None) or told.pop('pod', '')} " + " ".join(f"{k}={v}" for k, v in told.items())
