@@ -366,14 +366,16 @@ def _print_outcomes(
     for outcome in outcomes:
         if outcome.verdict is Verdict.DISABLED:
             click.echo(f"{SIGN[outcome.verdict]} {outcome.scenario.id}: {outcome.reason}")
-        elif outcome.verdict is Verdict.SKIP:
-            click.echo(f"{SIGN[outcome.verdict]} {outcome.scenario.id}: skipped: {outcome.reason}")
-        elif outcome.verdict is not Verdict.PASS:
+        elif outcome.verdict not in (Verdict.PASS, Verdict.SKIP):
             click.echo(f"{SIGN[outcome.verdict]} {outcome.scenario.id}")
             for line in report.told(outcome.judgement, limit=5):
                 click.echo(line)
             if outcome.history:
                 click.echo(f"      judge again: kubephase trace --profile {data['profile']} {outcome.history}")
+    skipped = [o for o in outcomes if o.verdict is Verdict.SKIP]
+    for reason in sorted({o.reason for o in skipped}):
+        names = dict.fromkeys(f"{o.scenario.section}/{o.scenario.name}" for o in skipped if o.reason == reason)
+        click.echo(f"{SIGN[Verdict.SKIP]} skipped, {reason}: {', '.join(names)}")
     for judgement in extra:
         click.echo(f"{SIGN[Verdict.FAIL]} {judgement.name}: {judgement.findings[0].reason}")
     if end["interrupted"]:

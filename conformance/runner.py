@@ -8,6 +8,7 @@ import importlib.util
 import inspect
 import queue
 import re
+import sys
 import threading
 import time
 import traceback
@@ -72,10 +73,11 @@ def runtime_class(spec: str) -> type[Any]:
 def _module_from_file(path: Path) -> Any:
     if not path.is_file():
         raise NoRuntime(f"adapter file {path} does not exist")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
+    spec = importlib.util.spec_from_file_location(f"adapter_{path.stem}", path)
     if spec is None or spec.loader is None:
         raise NoRuntime(f"adapter file {path} is no Python module")
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look their own module up
     spec.loader.exec_module(module)
     return module
 

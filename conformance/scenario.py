@@ -167,12 +167,12 @@ class Run:
 
     def until_ready(self, name: str) -> None:
         """Wait until pods can be bound to the node."""
-        if self.is_seed:
-            self.until_node(
-                name, phase="Running", reachable="True", ready="True", rules=("node.phase", "node.condition")
-            )
-        else:
-            self.until_node(name, ready="True", rules=("node.condition",))
+        phase = "Running" if self.is_seed and "node-phase" in self._capabilities else None
+        shown = "node-conditions" in self._capabilities
+        self.until_node(
+            name, phase=phase, reachable="True" if shown and self.is_seed else None, ready="True" if shown else None,
+            rules=("node.phase.running", "node.condition.reachable", "node.condition.ready", "node.condition.ready-means"),
+        )  # fmt: skip
 
     def pod(self, *workloads: Step | Workload, name: str = "p1") -> str:
         """Create a pod with one container (c1, c2, …) per workload."""

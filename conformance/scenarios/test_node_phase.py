@@ -5,7 +5,8 @@ from conformance.workload import RUN_ON
 
 
 @scenario("node.phase.values", "node.phase.pending", "node.phase.running", "node.condition.ready-means",
-          "node.record.checked", "node.phase.never-set", policies=("Always",))
+          "node.record.checked", "node.phase.never-set", policies=("Always",),
+          needs=("node-conditions",))
 def test_a_node_that_is_created_checks_in(run: Run) -> None:
     """Pending until it checks in, then Running."""
     run.node("n1")

@@ -56,7 +56,8 @@ def test_then_the_other_container_exits_well(run: Run) -> None:
     run.until_event(pod, "completed", "c2", rules=("pod.event.completed",))
 
 
-@scenario("pod.restart.oom", "pod.restart.oom-exit-code", "pod.event.out-of-memory", "pod.event.oom-error")
+@scenario("pod.restart.oom", "pod.restart.oom-exit-code", "pod.event.out-of-memory", "pod.event.oom-error",
+          needs=("out-of-memory",))
 def test_a_container_runs_out_of_memory(run: Run) -> None:
     """L306: an abnormal end with an event of its own; under Never an error event besides."""
     run.node()
@@ -112,7 +113,7 @@ def test_every_restart_is_counted(run: Run) -> None:
     run.until_event(pod, "failed", "c1", rules=("pod.event.failed",))
 
 
-@scenario("pod.restart.policies", "pod.concept.containers")
+@scenario("pod.restart.policies", "pod.concept.containers", needs=("out-of-memory",))
 def test_three_containers_that_end_in_three_ways(run: Run) -> None:
     """The policy holds for each container by itself."""
     run.node()

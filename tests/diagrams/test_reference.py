@@ -8,7 +8,7 @@ import pytest
 
 from conformance.references import references, unchecked
 from diagrams.draw import draw, stem
-from diagrams.reference import write_reference
+from diagrams.reference import _plain, write_reference
 from model import registry
 from model.profiles import PROFILES
 
@@ -220,3 +220,10 @@ def test_the_index_counts_every_rule_once(out: Path) -> None:
 def test_no_line_is_too_long_to_read(out: Path) -> None:
     for name, text in texts(out).items():
         assert max(map(len, text.splitlines())) < 1000, name
+
+
+def test_no_page_holds_html_but_anchors(out: Path) -> None:
+    for name, text in texts(out).items():
+        bare = re.sub(r"`[^`]*`", "", text)
+        assert set(re.findall(r"<(?=[A-Za-z/!])[^>]*>?", bare)) <= {"</a>", *re.findall(r'<a id="[^"]+">', bare)}, name
+    assert _plain("a <b> in `<c>`: Pending < Running") == "a &lt;b> in `<c>`: Pending < Running"

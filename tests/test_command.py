@@ -1,0 +1,302 @@
+"""The command as its users call it: output, JSON, exit codes, bad input, interruption."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.recorded import DATA, FILES, FOLDER
+
+ROOT = Path(__file__).parent.parent
+SEED_LINES = (DATA / "seed.md").read_text(encoding="utf-8").splitlines()
+
+
+def kubephase(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Run the command in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "kubephase", *map(str, arguments)],
+        capture_output=True, text=True, cwd=cwd, timeout=120, check=False, env={**os.environ, "COLUMNS": "120"},
+    )  # fmt: skip
+
+
+def as_json(*arguments: object, code: int = 0) -> Any:
+    done = kubephase(*arguments, "--json")
+    assert done.returncode == code, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("command", ["verify", "conform", "trace", "draw", "rules", "demo"])
+def test_every_command_has_help_with_an_example(command: str) -> None:
+    done = kubephase(command, "--help")
+    assert done.returncode == 0
+    assert f"Example: kubephase {command}" in done.stdout
+
+
+# --- verify ---------------------------------------------------------------------------------------------------------
+
+
+def test_verify_reports_sizes_and_every_property() -> None:
+    data = as_json("verify", "--policy", "Never", "--containers", 3)
+    assert {"states", "transitions", "depth", "seconds", "properties"} <= data.keys()
+    assert data["states"] > 100
+    assert data["transitions"] > data["states"]
+    assert {p["kind"] for p in data["properties"]} == {"always", "sometimes", "eventually", "refinement"}
+    assert {p["verdict"] for p in data["properties"]} == {"holds"}
+    assert [p["name"] for p in data["properties"] if p["kind"] == "refinement"] == [
+        f"{n} containers refine the phase machine" for n in (1, 2, 3)
+    ]
+
+
+def test_verify_all_is_the_sum_of_the_policies() -> None:
+    each = [as_json("verify", "--policy", p, "--nodes", 1, "--containers", 1)["states"] for p in ("Always", "OnFailure", "Never")]
+    assert as_json("verify", "--policy", "all", "--nodes", 1, "--containers", 1)["states"] == sum(each)
+
+
+def test_verify_of_v0_17_0_holds() -> None:
+    done = kubephase("verify", "--profile", "v0.17.0", "--pods", 2, "--containers", 1, "--nodes", 1)
+    assert done.returncode == 0
+    assert "profile v0.17.0 holds" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--profile", "sead"), "no profile 'sead' (nearest: seed)"),
+        (("--pods", 0), "0 is not in the range"),
+        (("--policy", "Sometimes"), "'Sometimes' is not one of"),
+        (("--pods", 3, "--containers", 4, "--max-states", 1000), "more than 1,000 states"),
+        (("--pods", 30, "--containers", 9), "combinations of states are too many"),
+    ],
+)
+def test_verify_refuses_bad_sizes_with_exit_code_2(arguments: tuple[object, ...], message: str) -> None:
+    done = kubephase("verify", *arguments)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+# --- rules ----------------------------------------------------------------------------------------------------------
+
+
+def test_rules_are_listed_searched_and_selected() -> None:
+    found = as_json("rules", "pod.restart.oom", "--profile", "seed")
+    assert [r["id"] for r in found] == [
+        "pod.restart.oom.always", "pod.restart.oom.onfailure", "pod.restart.oom.never", "pod.restart.oom.abnormal",
+    ]  # fmt: skip
+    assert found[0]["sources"][0] == {"document": "seed.md", "line": 310, "quote": "始终：重启容器，容器组保持 `running`"}
+    assert {ref["kind"] for ref in found[0]["references"]} == {"row", "property", "scenario"}
+    assert [r["id"] for r in as_json("rules", "--search", "杀死所有容器", "--profile", "seed")] == ["pod.disk.kills"]
+    assert as_json("rules", "--search", "no such words") == []
+
+
+def test_unchecked_rules_are_the_committed_list_which_can_only_shrink() -> None:
+    now = set(kubephase("rules", "--unchecked").stdout.split())
+    text = (ROOT / "docs" / "unchecked.txt").read_text(encoding="utf-8")
+    committed = {line for line in text.splitlines() if line and not line.startswith("#")}
+    assert now - committed == set(), "new rules without a row, property or scenario: check them"
+    assert committed - now == set(), "these are checked now: run `make docs` to shorten the list"
+
+
+def test_an_unknown_rule_is_refused_with_the_nearest() -> None:
+    done = kubephase("rules", "pod.restrat")
+    assert done.returncode == 2
+    assert "nearest: pod.restart" in done.stderr
+
+
+# --- trace ----------------------------------------------------------------------------------------------------------
+
+
+def test_trace_of_all_recordings_conforms_to_v0_17_0_and_not_to_the_seed() -> None:
+    data = as_json("trace", "--profile", "v0.17.0", *FILES)
+    assert data["verdict"] == "pass"
+    assert len(data["files"]) == 30
+    data = as_json("trace", "--profile", "seed", *FILES, code=1)
+    assert data["verdict"] == "fail"
+    finding = next(f["findings"][0] for f in data["files"] if "s17" in f["name"])
+    assert {"verdict", "rules", "object", "reason", "line"} <= finding.keys()
+
+
+def test_trace_judges_what_comes_before_a_truncated_line_and_exits_with_2(tmp_path: Path) -> None:
+    path = tmp_path / "cut.ndjson"
+    whole = (FOLDER / "s02-exit7-never.ndjson").read_bytes()
+    path.write_bytes(whole[:-300])
+    done = kubephase("trace", "--profile", "v0.17.0", path)
+    assert done.returncode == 2
+    assert f"{path}:31: the line is truncated" in done.stderr
+    assert "pass under v0.17.0 (30 lines" in done.stdout
+
+
+def test_a_violation_outweighs_a_bad_line(tmp_path: Path) -> None:
+    path = tmp_path / "both.ndjson"
+    path.write_bytes((FOLDER / "s02-exit7-never.ndjson").read_bytes() + b"nonsense\n")
+    done = kubephase("trace", "--profile", "seed", path)
+    assert done.returncode == 1
+    assert f"{path}:32: no JSON" in done.stderr
+    assert "pod.event.failed" in done.stdout
+
+
+@pytest.mark.parametrize("name", ["none.ndjson", "."])
+def test_trace_of_a_file_that_cannot_be_read_exits_with_2(name: str, tmp_path: Path) -> None:
+    done = kubephase("trace", tmp_path / name)
+    assert done.returncode == 2
+    assert str(tmp_path) in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_trace_checks_the_node_record_of_the_document(tmp_path: Path) -> None:
+    path = tmp_path / "minion.json"
+    path.write_text("\n".join(SEED_LINES[186:200]))
+    done = kubephase("trace", path)
+    assert done.returncode == 2
+    assert f"{path}:9:10: trailing comma" in done.stderr
+    path.write_text('{"id": "10.1.2.3", "kind": "Minion", "apiVersion": "v1beta1"}')
+    done = kubephase("trace", path)
+    assert done.returncode == 0
+    assert "node record 10.1.2.3 is accepted" in done.stdout
+
+
+# --- conform --------------------------------------------------------------------------------------------------------
+
+
+def test_conform_writes_a_report_that_can_be_judged_again(tmp_path: Path) -> None:
+    done = kubephase("conform", "--select", "pod.restart.oom", "--report", tmp_path, "--seed", 3, "--fault", "oom-is-success")
+    assert done.returncode == 1
+    report = [json.loads(line) for line in (tmp_path / "report.jsonl").read_text().splitlines()]
+    run, scenarios, end = report[0], report[1:-1], report[-1]
+    assert (run["runtime_name"], run["profile"], run["seed"], run["fault"]) == ("simulator", "seed", 3, "oom-is-success")
+    assert {"version", "runtime_version", "capabilities", "started", "python"} <= run.keys()
+    assert end["verdict"] == "fail"
+    assert end["scenarios"] == end["planned"] == len(scenarios)
+    assert end["counts"]["fail"] == sum(s["verdict"] == "fail" for s in scenarios) > 0
+    for scenario in scenarios:
+        history = tmp_path / "histories" / scenario["history"]
+        again = kubephase("trace", history)
+        assert again.returncode == (1 if scenario["verdict"] == "fail" else 0), again.stdout
+    junit = ET.parse(tmp_path / "junit.xml").getroot()
+    assert len(junit.findall(".//testcase")) == len(scenarios)
+    assert len(junit.findall(".//failure")) == end["counts"]["fail"]
+    assert "kubephase trace" in done.stdout
+
+
+def test_conform_prints_json_for_programs() -> None:
+    data = as_json("conform", "--select", "pod.disk")
+    assert data["end"]["verdict"] == "pass"
+    assert {r["verdict"] for r in data["results"]} == {"pass"}
+
+
+def test_conform_lists_scenarios_and_faults_without_running() -> None:
+    done = kubephase("conform", "--list", "--select", "pod.disk")
+    assert "disk/a_disk_of_a_running_pod_dies[Never]" in done.stdout
+    assert "checks: pod.disk.kills" in done.stdout
+    faults = as_json("conform", "--list-faults")
+    assert "moves-pods" in faults
+
+
+def test_conform_smoke_checks_the_adapter_only() -> None:
+    done = kubephase("conform", "--smoke")
+    assert done.returncode == 0
+    assert "smoke: the adapter works" in done.stdout
+    done = kubephase("conform", "--runtime", "tests.conformance.wrong_runtimes:BreaksOnCreate", cwd=ROOT)
+    assert done.returncode == 1
+    assert "the adapter does not work" in done.stdout
+    assert "ZeroDivisionError" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--runtime", "simulater"), "nearest: simulator"),
+        (("--select", "pod.restrat"), "nearest: pod.restart"),
+        (("--fault", "moves-pod"), "nearest: moves-pods"),
+        (("--profile", "v0.18"), "there are: seed, v0.17.0"),
+        (("--jobs", 0), "not in the range"),
+        (("--deviations", "none.toml"), "none.toml: No such file"),
+    ],
+)
+def test_conform_refuses_wrong_usage_with_exit_code_2(arguments: tuple[object, ...], message: str) -> None:
+    done = kubephase("conform", *arguments)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_writes_the_report_of_what_it_has(number: int, tmp_path: Path) -> None:
+    """The fourth scenario of this runtime goes on for ever, and says so; then the signal comes."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "kubephase", "conform", "--runtime", "tests.conformance.wrong_runtimes:WaitsForASignal",
+         "--jobs", "1", "--deadline", "1e9", "--report", str(tmp_path)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT,
+    )  # fmt: skip
+    assert process.stdout
+    assert process.stdout.readline() == "waiting\n"
+    process.send_signal(number)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "interrupted: 3 of" in out
+    end = json.loads((tmp_path / "report.jsonl").read_text().splitlines()[-1])
+    assert (end["interrupted"], end["scenarios"]) == (True, 3)
+
+
+# --- demo and pytest ------------------------------------------------------------------------------------------------
+
+
+def test_the_demo_does_the_main_job(tmp_path: Path) -> None:
+    done = kubephase("demo", "--recordings", FOLDER, "--out", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "30 of 30 recordings conform" in done.stdout
+    assert "rule group" in done.stdout
+    assert (tmp_path / "conform" / "report.jsonl").exists()
+    assert list((tmp_path / "diagrams").rglob("*.mmd"))
+
+
+def pytest_conformance(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """The documented call, from a folder that knows nothing of the project."""
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "--pyargs", "conformance", "-q", "-p", "no:cacheprovider", *arguments],
+        capture_output=True, text=True, cwd=tmp_path, timeout=120, check=False,
+    )  # fmt: skip
+
+
+def test_pytest_runs_the_suite_from_any_folder(tmp_path: Path) -> None:
+    done = pytest_conformance(tmp_path, "--runtime", "simulator")
+    assert done.returncode == 0, done.stdout
+    assert "93 passed" in done.stdout
+
+
+def test_pytest_shows_rule_line_and_reason_of_a_failure(tmp_path: Path) -> None:
+    done = pytest_conformance(tmp_path, "--runtime", "simulator", "--runtime-fault", "ignores-dead-disk")
+    assert done.returncode == 1
+    assert "MUST: A disk of a running pod dies: the pod becomes failed" in done.stdout
+    assert "5 failed, 88 passed" in done.stdout
+
+
+def test_pytest_selects_skips_and_excuses(tmp_path: Path) -> None:
+    done = pytest_conformance(tmp_path, "--runtime-select", "pod.disk", "--runtime-profile", "seed")
+    assert "5 passed, 89 deselected" in done.stdout
+    known = tmp_path / "known.toml"
+    known.write_text('[[deviation]]\nid = "pod.disk"\nreason = "r"\nlink = "l"\nexpires = 2099-01-01\n')
+    done = pytest_conformance(
+        tmp_path, "--runtime-select", "pod.disk", "--runtime-fault", "ignores-dead-disk", "--runtime-deviations", str(known)
+    )
+    assert done.returncode == 0, done.stdout
+    assert "5 xfailed" in done.stdout
+    done = pytest_conformance(tmp_path, "--runtime-select", "pod.disk", "--runtime-deviations", str(known))
+    assert done.returncode != 0
+    assert "unexpected pass" in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(("option", "value"), [("--runtime", "simulater"), ("--runtime-profile", "sead"), ("--runtime-select", "x.y")])
+def test_pytest_refuses_wrong_usage(option: str, value: str, tmp_path: Path) -> None:
+    done = pytest_conformance(tmp_path, option, value)
+    assert done.returncode == 4, done.stdout
+    assert value in done.stderr + done.stdout
+    assert "INTERNALERROR" not in done.stdout
