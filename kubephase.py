@@ -89,7 +89,7 @@ def cli() -> None:
 @click.option("--containers", type=click.IntRange(1), default=2, show_default=True, help="Containers per pod.")
 @click.option("--nodes", type=click.IntRange(0), default=0, show_default=True, help="Nodes; 0 studies pods alone.")
 @click.option(
-    "--max-states", type=click.IntRange(1), default=20_000_000, show_default=True, help="Give up past so many states."
+    "--max-states", type=click.IntRange(1), default=5_000_000, show_default=True, help="Give up past so many states."
 )
 @JSON_OPTION
 def verify(
@@ -574,8 +574,8 @@ def demo(folder: Path, out: Path) -> None:
             data = verified_data(profile, runs, sum(r.exploration.seconds for r in runs))
             held = sum(p["verdict"] == "holds" for p in data["properties"])
             click.echo(
-                f"   {sign(data['holds'])} {profile.name}: {data['states']:,} states, {data['transitions']:,} transitions, "
-                f"{held} of {len(data['properties'])} properties hold"
+                f"   {sign(data['holds'])} {profile.name}: {data['states']:,} states, "
+                f"{data['transitions']:,} transitions, {held} of {len(data['properties'])} properties hold"
             )
     click.echo("2. The suite, on the embedded simulator, profile seed")
     seed = PROFILES["seed"]

@@ -9,12 +9,13 @@ runtime says that nothing more will happen.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import msgspec
 
 from conformance import oracle
+from conformance.engine import EngineOracle
+from conformance.exits import EventBook, Exits
 from conformance.history import (
     Action,
     Broken,
@@ -27,14 +28,13 @@ from conformance.history import (
     Seen,
     Want,
 )
-from conformance.oracle import NodeOracle, PodOracle, Tagged
+from conformance.oracle import NodeOracle, PodOracle
 from conformance.recordings import Entry, Recording
 from conformance.runtime import ContainerSeen, ControllerSeen, EngineSeen, EventSeen, NodeSeen, PodSeen
 from conformance.verdict import Verdict, worst
 from conformance.wants import event_is_so, node_is_so, pod_is_so, want_told
-from model import container, pod
+from model import pod
 from model.cluster import is_candidate
-from model.lts.table import Table
 from model.profiles import Profile
 
 
@@ -96,26 +96,14 @@ NODE_FAULTS = {"cut-node": "heal-node", "stop-kubelet": "start-kubelet"}
 
 
 @dataclass
-class _Exit:
-    """One known end of a container: in which state, when on the runtime's clock, first seen in which line."""
-
-    state: str
-    code: int | None
-    at: float | None
-    line: int
-
-
-@dataclass
 class _Pod:
     """What is known of one pod."""
 
     oracle: PodOracle
+    engine: EngineOracle
     first: PodSeen
     line: int = 0
-    exits: dict[str, dict[int, _Exit]] = field(default_factory=lambda: defaultdict(dict))
-    engine: dict[str, frozenset[Tagged]] = field(default_factory=dict)
-    killed: set[str] = field(default_factory=set)
-    oom: set[str] = field(default_factory=set)
+    exits: Exits = field(default_factory=Exits)
     deleted: bool = False
     failed: bool = False
 
@@ -130,14 +118,14 @@ class _Judge:
     names: dict[str, str] = field(default_factory=dict)
     nodes: dict[str, NodeOracle] = field(default_factory=dict)
     node_lines: dict[str, int] = field(default_factory=dict)
-    events: dict[str, tuple[int, EventSeen]] = field(default_factory=dict)
-    event_log: list[tuple[int, EventSeen]] = field(default_factory=list)
+    events: EventBook = field(default_factory=EventBook)
     goals: list[tuple[int, Goal]] = field(default_factory=list)
     down: dict[str, int] = field(default_factory=dict)
     """Nodes that a fault holds down, and the line of the fault."""
     ended: set[str] = field(default_factory=set)
     """Nodes that were terminated by an action."""
     created: dict[str, int] = field(default_factory=dict)
+    deleted_by_user: set[str] = field(default_factory=set)
     own: bool = False
     quiescent: int = 0
     lost: bool = False
@@ -150,6 +138,8 @@ class _Judge:
             self._order(entry, last_t, versions)
             last_t = max(last_t, entry.t)
             self._take(entry)
+        if not any("history.order" in rule for f in self.findings for rule in f.rules):
+            self._cover("history.order.time", *(["history.order.version"] if versions else []))
         self._events()
         self._owed()
         self._goals()
@@ -248,8 +238,7 @@ class _Judge:
             case NodeSeen():
                 self._node(entry.line, content)
             case EventSeen():
-                self.events[content.id] = (entry.line, content)
-                self.event_log.append((entry.line, content))
+                self.events.add(entry.line, content)
             case ControllerSeen():
                 self._controller(entry.line, content)
             case EngineSeen():
@@ -265,6 +254,8 @@ class _Judge:
         if action.create_pod:
             self.created[action.create_pod.name] = line
         fault = action.inject
+        if action.delete_pod:
+            self.deleted_by_user.add(action.delete_pod)
         if fault is None:
             return
         if fault.kind in NODE_FAULTS:
@@ -277,7 +268,8 @@ class _Judge:
     def _pod(self, line: int, seen: PodSeen) -> None:
         known = self.pods.get(seen.uid)
         if known is None:
-            known = self.pods[seen.uid] = _Pod(PodOracle(self.profile, seen.policy, seen.members), seen)
+            of = PodOracle(self.profile, seen.policy, seen.members)
+            known = self.pods[seen.uid] = _Pod(of, EngineOracle(of), seen)
             self.names[seen.name] = seen.uid
             if seen.owner:
                 self._cover("replication.count.kept")
@@ -302,7 +294,7 @@ class _Judge:
             known.failed = True
         else:
             self._explained(seen, before, was, explained.belief)
-        self._note_exits(line, seen, known)
+        known.exits.note(line, seen, known.oracle)
         if seen.deleted:
             self._deletion(line, seen, known)
         known.line = line
@@ -365,37 +357,10 @@ class _Judge:
         if before is not None and before.node:
             self._cover(*self._held("pod.binding.never-moved", "pod.concept.one-host"))
 
-    def _note_exits(self, line: int, seen: PodSeen, known: _Pod) -> None:
-        for status in seen.containers or ():
-            count = status.restarts or 0
-            found = known.exits[status.name]
-            if status.state == "terminated":
-                self._note(found, count, status.exit_code, status.oom, status.finished_at, line, known.oracle)
-            if status.last_exit_code is not None and count > 0:
-                self._note(
-                    found,
-                    count - 1,
-                    status.last_exit_code,
-                    status.last_oom,
-                    status.last_finished_at,
-                    line,
-                    known.oracle,
-                )
-
-    @staticmethod
-    def _note(
-        found: dict[int, _Exit], number: int, code: int | None, oom: bool, at: float | None, line: int, of: PodOracle
-    ) -> None:
-        if number not in found:
-            found[number] = _Exit(of.ended_states(code, oom)[0], code, at, line)
-
     def _deletion(self, line: int, seen: PodSeen, known: _Pod) -> None:
         known.deleted = True
         name = f"pod {seen.name}"
-        by_user = any(
-            isinstance(e.content, Action) and e.content.delete_pod == seen.name and e.content.refused is None
-            for e in self.recording.entries
-        )
+        by_user = seen.name in self.deleted_by_user
         terminal = seen.phase in pod.TERMINAL
         on_ended = seen.node in self.ended or self._gone_about(seen.node, line)
         on_lost = seen.node in self._lost_nodes()
@@ -470,127 +435,54 @@ class _Judge:
             self._cover(*rules)
 
     def _engine(self, line: int, seen: EngineSeen) -> None:
-        """The engine's account of a member, stepped through the container table; lost frames are silent steps."""
         known = self.pods.get(seen.uid)
         if known is None:
             return
-        table = known.oracle.table
-        states = known.engine.get(seen.container, frozenset({("Waiting", None)}))
-        barred = self._barred(known.first)
-        first = seen.container not in known.engine
-        match seen.action:
-            case "oom":
-                known.oom.add(seen.instance)
-                return
-            case "kill":
-                known.killed.add(seen.instance)
-                return
-            case "create":
-                events: tuple[str, ...] = () if first else container.COUNTED
-            case "start":
-                events = ("start",)
-            case "die":
-                events = self._end_events(seen, known)
-        reach = _spread(table, states, barred)
-        after = reach if not events else _fired(table, reach, events, barred)
-        known.engine[seen.container] = after
-        name = f"pod {seen.pod}"
-        if not after:
-            ended = {s for s, _ in reach}
-            why = [r for s in sorted(ended) for r in oracle.RESTART_RULES.get(s, ())]
-            rules = self._held(*(f"{r}.{known.oracle.policy.lower()}" for r in dict.fromkeys(why)))
-            self._fail(rules or self._held("pod.restart.counted", "pod.restart.count-reconstructed"), name,
-                       f"the engine tells '{seen.action}' of container {seen.container}", line, 0,
-                       ", ".join(sorted(ended)))  # fmt: skip
-            known.engine[seen.container] = frozenset((s, None) for s in table.states)
-            return
-        for row in oracle.shortest(table, frozenset(s for s, _ in states), after, barred):
+        step = known.engine.take(seen, self._barred(known.first))
+        if step.were:
+            rules = step.broken or self._held("pod.restart.counted", "pod.restart.count-reconstructed")
+            reason = f"the engine tells '{seen.action}' of container {seen.container}"
+            self._fail(rules, f"pod {seen.pod}", reason, line, 0, ", ".join(step.were))
+        for row in step.rows:
             self._cover(*self._held(*row.rules))
-
-    def _end_events(self, seen: EngineSeen, known: _Pod) -> tuple[str, ...]:
-        states = known.oracle.ended_states(seen.exit_code, seen.instance in known.oom)
-        if seen.instance in known.killed:
-            return ("kill", "exit_zero", "exit_failure", "out_of_memory", "liveness_failed")
-        return {"Completed": ("exit_zero",), "OOMKilled": ("out_of_memory",)}.get(states[0], ("exit_failure",))
 
     # --- at the end -------------------------------------------------------------------------------------------------
 
     def _events(self) -> None:
-        """Every end of a container that is known of must have been recorded (profile seed)."""
+        """Every end of a container that is known of, and every disk that died, must have been recorded."""
         if not self.profile.exit_events:
             return
         for known in self.pods.values():
-            if not known.failed:
-                for name, exits in known.exits.items():
-                    for reasons, rule, which in self._due(known, exits):
-                        self._recorded(known, name, reasons, rule, which)
+            by_us = self.own and known.first.name not in self.disk_died
+            for name, reason, rule, ends in [] if known.failed else known.exits.due(known.first.policy, by_us):
+                of = None if rule == "pod.event.oom-error" else name
+                if (count := self.events.count(known.first, reason, of)) >= len(ends):
+                    self._cover(rule)
+                    continue
+                how = f"container {name} ended {len(ends)}× in {ends[0].state}"
+                what = f"{how}, but {count} events '{reason}' are recorded"
+                self._absent(known, rule, what, ends[count].at, ends[count].line)
             if known.oracle.last and any(pod.standing(r) == "DiskDied" for r in known.oracle.belief):
-                self._recorded_disk(known)
+                if self.events.count(known.first, "disk-died", None):
+                    self._cover("pod.event.disk-died")
+                else:
+                    self._absent(
+                        known, "pod.event.disk-died", "its disk died, and no event is recorded", None, known.line
+                    )
 
-    def _due(self, known: _Pod, exits: dict[int, _Exit]) -> Iterable[tuple[tuple[str, ...], str, list[_Exit]]]:
-        for states, reasons, rule in DUE_EVENTS:
-            ended = (e for e in exits.values() if e.state in states and not self._by_the_system(known, e))
-            which = sorted(ended, key=lambda e: e.at or 0.0)
-            if which and (rule != "pod.event.oom-error" or known.first.policy == "Never"):
-                yield reasons, rule, which
-
-    def _by_the_system(self, known: _Pod, end: _Exit) -> bool:
-        """Whether the system itself may have killed the container, which has an event of its own (``killing``).
-
-        An exit code above SIGNALLED tells a signal, not who sent it: the suite knows what it sent, a recording doesn't.
-        """
-        if end.state == "OOMKilled" or (end.code or 0) <= SIGNALLED:
-            return False
-        return not self.own or known.first.name in self.disk_died
-
-    def _recorded(self, known: _Pod, name: str | None, reasons: tuple[str, ...], rule: str, which: list[_Exit]) -> None:
-        count = sum(
-            e.count for _, e in self.events.values()
-            if e.reason in reasons
-            and self._is_of(e, known.first) and (e.container == name or rule == "pod.event.oom-error")
-        )  # fmt: skip
-        if count >= len(which):
-            self._cover(rule)
-            return
-        missing = which[count]
-        proof = self._proof(known.first, missing.at)
-        verdict = Verdict.FAIL if proof else Verdict.UNKNOWN
-        what = (
-            f"container {name} ended {len(which)}× in {missing.state}, but {count} events '{reasons[0]}' are recorded"
-        )
-        reason = f"{what}; {proof}" if proof else f"{what} so far; it may have come later"
-        self.findings.append(Finding(verdict, (rule,), f"pod {known.first.name}", reason, missing.line))
-
-    def _recorded_disk(self, known: _Pod) -> None:
-        if any(e.reason == "disk-died" and self._is_of(e, known.first) for _, e in self.events.values()):
-            self._cover("pod.event.disk-died")
-            return
-        verdict = Verdict.FAIL if self.quiescent and not self.lost else Verdict.UNKNOWN
-        self.findings.append(Finding(verdict, ("pod.event.disk-died",), f"pod {known.first.name}",
-                                     "its disk died, and no event is recorded", known.line))  # fmt: skip
-
-    @staticmethod
-    def _is_of(event: EventSeen, of: PodSeen) -> bool:
-        return event.object_kind == "Pod" and event.object_name == of.name and event.object_uid in (None, of.uid)
-
-    def _proof(self, of: PodSeen, at: float | None) -> str:
-        """Why an event that was not seen was not recorded: a later one of its source was, or nothing more will come.
-
-        Events of one source come in the order in which they happened (`EventSeen`). A lost line leaves no proof.
-        """
-        if self.lost:
-            return ""
+    def _absent(self, known: _Pod, rule: str, what: str, at: float | None, line: int) -> None:
+        """An event is absent: a failure if it is proved that it will not come. A lost line leaves no proof."""
+        later = self.events.later(known.first, at)
+        proof = ""
         if self.quiescent:
-            return f"nothing more will happen (line {self.quiescent})"
-        for line, event in self.event_log:
-            if (
-                at is not None
-                and event.source.startswith("kubelet")
-                and self._is_of(event, of)
-                and event.recorded_at > at
-            ):
-                return f"a later event '{event.reason}' of the same source was (line {line})"
-        return ""
+            proof = f"nothing more will happen (line {self.quiescent})"
+        elif later:
+            proof = f"a later event '{later[1].reason}' of the same source was (line {later[0]})"
+        if self.lost or not proof:
+            verdict, reason = Verdict.UNKNOWN, f"{what} so far; it may have come later"
+        else:
+            verdict, reason = Verdict.FAIL, f"{what}; {proof}"
+        self.findings.append(Finding(verdict, (rule,), f"pod {known.first.name}", reason, line))
 
     def _owed(self) -> None:
         """When nothing more will happen by itself, nothing may be owed any more."""
@@ -660,7 +552,7 @@ class _Judge:
             case NodeWant(node=name):
                 return name in self.nodes and node_is_so(self.nodes[name].last, want)
             case EventWant():
-                return any(event_is_so(event, want) for _, event in self.events.values())
+                return any(event_is_so(event, want) for _, event in self.events.entries.get(want.pod, ()))
 
     def _goals(self) -> None:
         for line, goal in self.goals:
@@ -695,18 +587,6 @@ class _Judge:
         self.findings.append(Finding(Verdict.FAIL, rules, name, reason, line, last_line, allowed))
 
 
-DUE_EVENTS = (
-    (("Completed",), ("completed",), "pod.event.completed"),
-    (("Error", "Killed"), ("failed",), "pod.event.failed"),
-    (("OOMKilled",), ("out-of-memory",), "pod.event.out-of-memory"),
-    (("OOMKilled",), ("error",), "pod.event.oom-error"),
-)
-"""Which end of a container must have been recorded as which event, by which rule."""
-
-SIGNALLED = 128
-"""Exit codes above this tell an end by a signal."""
-
-
 def _count_problem(status: ContainerSeen, was: ContainerSeen | None, limit: int | None) -> str:
     """What is wrong with a restart count; empty if nothing is."""
     before, now = (was.restarts if was else 0) or 0, status.restarts
@@ -723,26 +603,3 @@ def _count_problem(status: ContainerSeen, was: ContainerSeen | None, limit: int 
     if was and was.instance and status.instance == was.instance and now > before:
         return f"the restart count grows to {now}, but it is the same incarnation"
     return ""
-
-
-def _spread(table: Table, states: frozenset[Tagged], barred: frozenset[str]) -> frozenset[Tagged]:
-    """Everything that silent steps of one table lead to."""
-    reached, frontier = set(states), list(states)
-    while frontier:
-        state, tag = frontier.pop()
-        for row in table.rows:
-            if row.source == state and row.event not in barred and (after := (row.target, tag)) not in reached:
-                reached.add(after)
-                frontier.append(after)
-    return frozenset(reached)
-
-
-def _fired(
-    table: Table, states: frozenset[Tagged], events: tuple[str, ...], barred: frozenset[str]
-) -> frozenset[Tagged]:
-    return frozenset(
-        (row.target, None)
-        for row in table.rows
-        for state, _ in states
-        if row.source == state and row.event in events and row.event not in barred
-    )

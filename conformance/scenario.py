@@ -171,7 +171,8 @@ class Run:
         shown = "node-conditions" in self._capabilities
         self.until_node(
             name, phase=phase, reachable="True" if shown and self.is_seed else None, ready="True" if shown else None,
-            rules=("node.phase.running", "node.condition.reachable", "node.condition.ready", "node.condition.ready-means"),
+            rules=("node.phase.running", "node.condition.reachable", "node.condition.ready",
+                   "node.condition.ready-means"),
         )  # fmt: skip
 
     def pod(self, *workloads: Step | Workload, name: str = "p1") -> str:

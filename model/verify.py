@@ -32,7 +32,7 @@ class Verified:
         return all(v.holds for v in self.verdicts) and all(r.holds for r in self.refinements.values())
 
 
-def verify(profile: Profile, size: Size, max_states: int = 20_000_000, progress: Progress | None = None) -> Verified:
+def verify(profile: Profile, size: Size, max_states: int = 5_000_000, progress: Progress | None = None) -> Verified:
     """Verify one profile in one size. Raises ValueError for a senseless size, `TooLarge` past ``max_states``."""
     say = progress or (lambda _: None)
     compiled = networks.compile(network(profile, size))
@@ -48,7 +48,7 @@ def verify(profile: Profile, size: Size, max_states: int = 20_000_000, progress:
     return Verified(profile.name, size, found, tuple(verdicts), refinements)
 
 
-def refine(profile: Profile, policy: str, containers: int, max_states: int = 20_000_000) -> Refinement:
+def refine(profile: Profile, policy: str, containers: int, max_states: int = 5_000_000) -> Refinement:
     """Whether a pod of this many containers, studied alone, refines the phase table of its policy."""
     alone = Size(policy, pods=1, containers=containers, nodes=0)
     found = explore(networks.compile(network(profile, alone)), max_states)

@@ -570,3 +570,137 @@ def test_machines_arrays_and_simulator_agree(profile: str, policy: Policy) -> No
     assert not never, "rules that never happened check nothing"
     labels = {vector.label for vector in network(Chosen.profile, Size(policy, nodes=1)).vectors}
     assert labels - Chosen.taken == labels & UNTOUCHED, "steps that were never taken"
+
+
+# --- arbitrary worlds, recorded -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Deed:
+    """Something done to a world, after waiting for ``wait`` seconds or until nothing more happens."""
+
+    wait: float
+    kind: str
+    target: str
+    container: str | None = None
+    workloads: tuple[Workload, ...] = ()
+
+
+@dataclass(frozen=True)
+class World:
+    """What is done, in which order and under which policy, to the cluster that the seed makes."""
+
+    policy: Policy
+    seed: int
+    deeds: tuple[Deed, ...]
+
+
+LENGTH = 300.0
+"""Virtual seconds for which a world is watched at the end, if it does not come to rest before."""
+
+steps: st.SearchStrategy[Step] = st.one_of(
+    st.builds(Exit, st.sampled_from((0, 1, 7, 137)), st.sampled_from((0.1, 1.0, 5.0, 20.0))),
+    st.builds(OutOfMemory, st.sampled_from((0.5, 10.0))),
+    st.just(RunOn()),
+)
+workloads: st.SearchStrategy[Workload] = st.lists(steps, min_size=1, max_size=4).map(tuple)
+waits = st.sampled_from((0.0, 0.3, 1.0, 3.0, 10.0, 30.0, 60.0))
+some_pods = st.sampled_from(("p1", "p1", "p2"))
+some_nodes = st.sampled_from(("n1", "n1", "n2"))
+members = st.sampled_from(("c1", "c2", "c3"))
+
+
+@st.composite
+def deeds(draw: st.DrawFn) -> Deed:
+    """A pod, its end, or a fault, on whatever has that name."""
+    kind = draw(st.sampled_from(("pod", "pod", "pod", "delete", *runtime.FAULTS)))
+    wait = draw(waits)
+    if kind == "pod":
+        return Deed(wait, kind, draw(some_pods), workloads=tuple(draw(st.lists(workloads, min_size=1, max_size=3))))
+    if "node" in kind or "kubelet" in kind:
+        return Deed(wait, kind, draw(some_nodes))
+    return Deed(wait, kind, draw(some_pods), draw(members) if kind in ("kill-container", "out-of-memory") else None)
+
+
+@st.composite
+def worlds(draw: st.DrawFn) -> World:
+    """One or two nodes, a pod, and up to eight deeds."""
+    begin = [Deed(0.0, "node", name) for name in draw(st.sampled_from((("n1",), ("n1", "n2"))))]
+    begin.append(Deed(draw(waits), "pod", "p1", workloads=tuple(draw(st.lists(workloads, min_size=1, max_size=3)))))
+    more = draw(st.lists(deeds(), max_size=8))
+    return World(draw(st.sampled_from(POLICIES)), draw(st.integers(0, 2**16)), (*begin, *more))
+
+
+def recorded(world: World, profile: str, fault: str | None = None) -> list[Record]:
+    """The history of a world, as the suite records one (`conformance.runner.run_scenario`)."""
+    simulator = Simulator(fault)
+    about = simulator.describe()
+    history = History()
+    history.add(Header(scenario="world", policy=world.policy, profile=profile, runtime=about.name, seed=world.seed), 0.0)
+    scenario = Scenario("world", "world", world.policy, (), (), lambda run: None)
+    cluster = simulator.open("world", world.seed, profile)
+    run = Run(scenario, PROFILES[profile], cluster, history, about.capabilities, LENGTH)
+    for deed in world.deeds:
+        if deed.wait:
+            run.settle(deed.wait)
+        try:
+            do(run, deed)
+        except (runtime.Refused, Unsupported):
+            continue
+    run.settle(LENGTH)
+    history.add(End(), history.records[-1].t)
+    return history.records
+
+
+def do(run: Run, deed: Deed) -> None:
+    match deed.kind:
+        case "node":
+            run.new_node(deed.target)
+        case "pod":
+            run.pod(*deed.workloads, name=deed.target)
+        case "delete":
+            run.delete(deed.target)
+        case _:
+            run.inject(deed.kind, deed.target, deed.container)
+
+
+def judged(records: list[Record], profile: str) -> Judgement:
+    return judge(recordings.of_records("world", records), PROFILES[profile])
+
+
+def told(judgement: Judgement, records: list[Record]) -> str:
+    """The findings, and the history that they speak of."""
+    lines = [f"{number:4} {record}" for number, record in enumerate(records, 1)]
+    return "\n".join([*map(str, judgement.findings), *lines])
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_the_judge_never_accuses_a_right_simulator(profile: str) -> None:
+    @budget(150)
+    @given(worlds())
+    def check(world: World) -> None:
+        records = recorded(world, profile)
+        judgement = judged(records, profile)
+        assert judgement.verdict in (Verdict.PASS, Verdict.UNKNOWN), told(judgement, records)
+        for finding in judgement.findings:
+            print(finding)
+
+    check()
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_what_is_lost_accuses_nobody(profile: str) -> None:
+    """Lines that were lost leave a gap in the numbers, and the judge must take it into account."""
+
+    @budget(150)
+    @given(worlds(), st.data())
+    def check(world: World, data: st.DataObject) -> None:
+        records = recorded(world, profile)
+        places = [place for place, record in enumerate(records) if isinstance(record, Seen)]
+        some = data.draw(st.sets(st.sampled_from(places), max_size=30), "some lines")
+        dropped = some if data.draw(st.booleans(), "are lost") else set(places) - some
+        left = [record for place, record in enumerate(records) if place not in dropped]
+        judgement = judged(left, profile)
+        assert judgement.verdict in (Verdict.PASS, Verdict.UNKNOWN), told(judgement, left)
+
+    check()

@@ -4,9 +4,16 @@ from conformance.scenario import POLICIES, Run, scenario
 from conformance.workload import RUN_ON
 
 
-@scenario("node.phase.values", "node.phase.pending", "node.phase.running", "node.condition.ready-means",
-          "node.record.checked", "node.phase.never-set", policies=("Always",),
-          needs=("node-conditions",))
+@scenario(
+    "node.phase.values",
+    "node.phase.pending",
+    "node.phase.running",
+    "node.condition.ready-means",
+    "node.record.checked",
+    "node.phase.never-set",
+    policies=("Always",),
+    needs=("node-conditions",),
+)
 def test_a_node_that_is_created_checks_in(run: Run) -> None:
     """Pending until it checks in, then Running."""
     run.node("n1")
@@ -45,8 +52,9 @@ def test_nothing_is_scheduled_to_a_node_that_has_ended(run: Run) -> None:
     run.until(pod, phase="Running", rules=("pod.phase.running",))
 
 
-@scenario("node.phase.terminated.pods-deleted", "pod.life.dead-node-deletes", "pod.life.evicted",
-          needs=("terminate-node",))
+@scenario(
+    "node.phase.terminated.pods-deleted", "pod.life.dead-node-deletes", "pod.life.evicted", needs=("terminate-node",)
+)
 def test_the_pods_of_a_node_that_ends_are_deleted(run: Run) -> None:
     """A pod that runs there is removed; one on another node stays."""
     run.node("n1")

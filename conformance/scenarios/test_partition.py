@@ -38,8 +38,12 @@ def test_a_node_that_returns_in_time_keeps_its_pods(run: Run) -> None:
     run.inject("heal-node", "n1")
     run.until_ready("n1")
     run.inject("kill-container", pod, "c1")
-    run.until(pod, phase=run.by_policy("Running", "Running", "Failed"),
-              restarts=None if run.policy == "Never" else {"c1": 1}, rules=("pod.restart.failure",))
+    run.until(
+        pod,
+        phase=run.by_policy("Running", "Running", "Failed"),
+        restarts=None if run.policy == "Never" else {"c1": 1},
+        rules=("pod.restart.failure",),
+    )
 
 
 @scenario("pod.phase.terminal", "pod.life.node-lost", needs=("cut-node", "heal-node"))
@@ -73,8 +77,12 @@ def test_no_pod_is_bound_to_a_node_that_is_cut_off(run: Run) -> None:
     """It waits, and is bound when the node is back."""
     run.node("n1")
     run.inject("cut-node", "n1")
-    run.until_node("n1", reachable="False" if run.is_seed else None, ready="Unknown",
-                   rules=("node.condition.reachable", "node.condition.silent"))
+    run.until_node(
+        "n1",
+        reachable="False" if run.is_seed else None,
+        ready="Unknown",
+        rules=("node.condition.reachable", "node.condition.silent"),
+    )
     pod = run.pod(RUN_ON)
     run.settle()
     run.inject("heal-node", "n1")

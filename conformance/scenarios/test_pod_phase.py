@@ -4,8 +4,16 @@ from conformance.scenario import Run, scenario
 from conformance.workload import RUN_ON, Exit
 
 
-@scenario("pod.phase.pending", "pod.phase.running", "pod.phase.some-run", "pod.phase.waiting-wins", "pod.phase.values",
-          "pod.phase.five-values", "pod.phase.table", "pod.container.start-never-ran")
+@scenario(
+    "pod.phase.pending",
+    "pod.phase.running",
+    "pod.phase.some-run",
+    "pod.phase.waiting-wins",
+    "pod.phase.values",
+    "pod.phase.five-values",
+    "pod.phase.table",
+    "pod.container.start-never-ran",
+)
 def test_a_pod_is_pending_until_all_its_containers_run(run: Run) -> None:
     """Pending first; Running when all three run."""
     run.node()
@@ -13,8 +21,13 @@ def test_a_pod_is_pending_until_all_its_containers_run(run: Run) -> None:
     run.until(pod, phase="Running", states={"c1": "running", "c2": "running", "c3": "running"})
 
 
-@scenario("pod.phase.succeeded", "pod.phase.all-succeeded", "pod.phase.terminal", "pod.phase.final",
-          policies=("OnFailure", "Never"))
+@scenario(
+    "pod.phase.succeeded",
+    "pod.phase.all-succeeded",
+    "pod.phase.terminal",
+    "pod.phase.final",
+    policies=("OnFailure", "Never"),
+)
 def test_a_pod_whose_containers_all_exit_with_0_succeeds(run: Run) -> None:
     """Two containers, one after the other: Running until the last, then Succeeded for ever."""
     run.node()

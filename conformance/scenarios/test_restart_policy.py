@@ -9,8 +9,11 @@ def test_one_container_exits_well(run: Run) -> None:
     """L282: Always restarts it, OnFailure and Never succeed."""
     run.node()
     pod = run.pod((Exit(0), RunOn()))
-    run.until(pod, phase=run.by_policy("Running", "Succeeded", "Succeeded"),
-              restarts={"c1": 1} if run.policy == "Always" else None)
+    run.until(
+        pod,
+        phase=run.by_policy("Running", "Succeeded", "Succeeded"),
+        restarts={"c1": 1} if run.policy == "Always" else None,
+    )
     run.until_event(pod, "completed", "c1", rules=("pod.event.completed",))
 
 
@@ -19,8 +22,9 @@ def test_one_container_exits_badly(run: Run) -> None:
     """L288: Always and OnFailure restart it, Never fails."""
     run.node()
     pod = run.pod((Exit(7), RunOn()))
-    run.until(pod, phase=run.by_policy("Running", "Running", "Failed"),
-              restarts={"c1": 1} if run.policy != "Never" else None)
+    run.until(
+        pod, phase=run.by_policy("Running", "Running", "Failed"), restarts={"c1": 1} if run.policy != "Never" else None
+    )
     run.until_event(pod, "failed", "c1", rules=("pod.event.failed",))
 
 
@@ -56,14 +60,20 @@ def test_then_the_other_container_exits_well(run: Run) -> None:
     run.until_event(pod, "completed", "c2", rules=("pod.event.completed",))
 
 
-@scenario("pod.restart.oom", "pod.restart.oom-exit-code", "pod.event.out-of-memory", "pod.event.oom-error",
-          needs=("out-of-memory",))
+@scenario(
+    "pod.restart.oom",
+    "pod.restart.oom-exit-code",
+    "pod.event.out-of-memory",
+    "pod.event.oom-error",
+    needs=("out-of-memory",),
+)
 def test_a_container_runs_out_of_memory(run: Run) -> None:
     """L306: an abnormal end with an event of its own; under Never an error event besides."""
     run.node()
     pod = run.pod((OutOfMemory(), RunOn()))
-    run.until(pod, phase=run.by_policy("Running", "Running", "Failed"),
-              restarts={"c1": 1} if run.policy != "Never" else None)
+    run.until(
+        pod, phase=run.by_policy("Running", "Running", "Failed"), restarts={"c1": 1} if run.policy != "Never" else None
+    )
     run.until_event(pod, "out-of-memory", "c1", rules=("pod.event.out-of-memory",))
     if run.policy == "Never":
         run.until_event(pod, "error", rules=("pod.event.oom-error",))
@@ -76,8 +86,9 @@ def test_a_container_is_killed_from_outside(run: Run) -> None:
     pod = run.pod(RUN_ON)
     run.until(pod, phase="Running", rules=("pod.phase.running", "pod.phase.some-run"))
     run.inject("kill-container", pod, "c1")
-    run.until(pod, phase=run.by_policy("Running", "Running", "Failed"),
-              restarts={"c1": 1} if run.policy != "Never" else None)
+    run.until(
+        pod, phase=run.by_policy("Running", "Running", "Failed"), restarts={"c1": 1} if run.policy != "Never" else None
+    )
     run.until_event(pod, "failed", "c1", rules=("pod.event.failed",))
 
 
@@ -93,8 +104,13 @@ def test_a_running_container_is_killed_for_want_of_memory(run: Run) -> None:
     run.until_event(pod, "out-of-memory", "c2", rules=("pod.event.out-of-memory",))
 
 
-@scenario("pod.restart.failure.onfailure", "pod.restart.success.onfailure", "pod.restart.counted",
-          "pod.restart.count-reconstructed", policies=("OnFailure",))
+@scenario(
+    "pod.restart.failure.onfailure",
+    "pod.restart.success.onfailure",
+    "pod.restart.counted",
+    "pod.restart.count-reconstructed",
+    policies=("OnFailure",),
+)
 def test_a_container_that_fails_twice_and_then_succeeds(run: Run) -> None:
     """OnFailure: two restarts, both counted, then Succeeded."""
     run.node()
@@ -103,8 +119,13 @@ def test_a_container_that_fails_twice_and_then_succeeds(run: Run) -> None:
     run.until_event(pod, "completed", "c1", rules=("pod.event.completed",))
 
 
-@scenario("pod.restart.success.always", "pod.restart.failure.always", "pod.restart.counted",
-          "pod.restart.count-reconstructed", policies=("Always",))
+@scenario(
+    "pod.restart.success.always",
+    "pod.restart.failure.always",
+    "pod.restart.counted",
+    "pod.restart.count-reconstructed",
+    policies=("Always",),
+)
 def test_every_restart_is_counted(run: Run) -> None:
     """Always: good and bad exits in turn, four restarts, then it runs on."""
     run.node()

@@ -50,7 +50,7 @@ class Exploration:
 
 
 def explore(
-    compiled: Compiled, max_states: int = 20_000_000, progress: Callable[[int, int], None] | None = None
+    compiled: Compiled, max_states: int = 5_000_000, progress: Callable[[int, int], None] | None = None
 ) -> Exploration:
     """Every reachable state and transition. ``progress`` is called with (states, depth) after each level.
 

@@ -115,9 +115,9 @@ def refuses(call: Callable[[], object]) -> Refused:
 
 def random_table(rng: random.Random, name: str, states: int, events: Sequence[str], rows: int) -> Table:
     """A table with at most that many states, all reachable; often nondeterministic."""
-    drawn = {
-        (f"s{rng.randrange(states)}", rng.choice(events), f"s{rng.randrange(states)}") for _ in range(rows)
-    } | {("s0", events[0], f"s{states - 1}")}
+    drawn = {(f"s{rng.randrange(states)}", rng.choice(events), f"s{rng.randrange(states)}") for _ in range(rows)} | {
+        ("s0", events[0], f"s{states - 1}")
+    }
     reached, before = {"s0"}, 0
     while len(reached) > before:
         before = len(reached)

@@ -134,7 +134,7 @@ def test_the_phase_of_container_states_is_that_of_their_letters(profile: Profile
 
 @pytest.mark.parametrize("profile", PROFILES.values(), ids=lambda profile: profile.name)
 def test_a_record_that_decides_the_phase_does_so_for_all_containers(profile: Profile) -> None:
-    """Failed by disk, lost node or refusal, and Deleted, whatever the containers do; Bound and Unbound decide nothing."""
+    """Failed by disk, lost node or refusal, and Deleted, whatever the containers do; Bound decides nothing."""
     expected = {"Deleted": "Deleted", "DiskDied": "Failed", "NodeLost": "Failed", "Refused": "Failed"}
     record = profile.record(("n1",))
     for policy in POLICIES:
@@ -143,7 +143,7 @@ def test_a_record_that_decides_the_phase_does_so_for_all_containers(profile: Pro
             assert profile.phase(policy, state, (inner,)) == expected.get(pod.standing(state), by_containers)
 
 
-# --- what the kubelet's own tests of v0.17.0 say (TestPodPhaseWithRestart…) --------------------------------------------
+# --- what the kubelet's own tests of v0.17.0 say (TestPodPhaseWithRestart…) ----------------------------------------
 
 MISSING = "unknown"  # a container of the spec without a status
 

@@ -31,7 +31,9 @@ def mutex() -> Network:
 
 def both() -> Network:
     """Two independent rings."""
-    return Network("rings", {"a": RING, "b": RING}, (Vector("next(a)", {"a": "next"}), Vector("next(b)", {"b": "next"})))
+    return Network(
+        "rings", {"a": RING, "b": RING}, (Vector("next(a)", {"a": "next"}), Vector("next(b)", {"b": "next"}))
+    )
 
 
 # --- counts by hand -------------------------------------------------------------------------------------------------
@@ -185,7 +187,7 @@ def test_states_that_cannot_be_numbered_are_refused_at_once() -> None:
         if fits:
             assert len(explored(wide).states) == 5
         else:
-            with pytest.raises(TooLarge, match="network wide: .* too many to number"):
+            with pytest.raises(TooLarge, match=r"network wide: .* too many to number"):
                 explored(wide)
 
 

@@ -79,7 +79,7 @@ def test_a_condition_on_no_component_is_refused_or_means_the_same_to_both_semant
     """Every one of none is in these states; some one of none is not."""
     for quantifier in ("every", "some"):
         try:
-            net = lamps(Vector("v", {"a": "press"}, when=(When(quantifier, (), frozenset({"on"})),)))  # type: ignore[arg-type]
+            net = lamps(Vector("v", {"a": "press"}, when=(When(quantifier, (), frozenset({"on"})),)))
             compiled = networks.compile(net)
         except ValueError as error:
             assert re.search(r"\bvector v\b", str(error)), error  # noqa: PT017 - not one from deep inside
@@ -186,7 +186,10 @@ def test_a_nondeterministic_event_has_all_its_targets() -> None:
 def test_a_nondeterministic_broadcast_has_all_its_targets_and_no_stay() -> None:
     """Who can move does not stay; catches a second target that is compiled with staying."""
     net = Network("n", {"a": COIN, "d": DOOR}, (Vector("slam", {"d": "open"}, {"a": "toss"}),))
-    assert {tuple(state.values()) for state in net.fire(net.initial(), "slam")} == {("heads", "ajar"), ("tails", "ajar")}
+    assert {tuple(state.values()) for state in net.fire(net.initial(), "slam")} == {
+        ("heads", "ajar"),
+        ("tails", "ajar"),
+    }
     assert net.fire({"a": "heads", "d": "shut"}, "slam") == [{"a": "heads", "d": "ajar"}]
     assert set(explored_states(net)) == {("up", "shut"), ("heads", "ajar"), ("tails", "ajar")}
     assert len(explored(net).source) == 2

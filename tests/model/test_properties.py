@@ -319,7 +319,7 @@ def test_a_debt_never_incurred_is_paid() -> None:
 
 def test_the_counterexample_is_a_shortest_one() -> None:
     """From the near state with a debt the trap is far; a state with a debt two steps away is the trap itself."""
-    long = [f"near --l--> l1", *(f"l{i} --l--> l{i + 1}" for i in range(1, 6))]
+    long = ["near --l--> l1", *(f"l{i} --l--> l{i + 1}" for i in range(1, 6))]
     found = machine("a --x--> near", "a --y--> b", "b --y--> trap", *long)
     walk = group("l", "x", "y")
     verdict = eventually(found, walk, after=among("near", "trap"), holds=among("nowhere"))

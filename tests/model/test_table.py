@@ -49,9 +49,7 @@ EVERY_TABLE = [
         (("a", "b", "c"), "a", ("a --go--> b", "c --go--> c"), "no row leads to c"),
     ],
 )
-def test_a_wrong_table_is_not_built(
-    states: tuple[str, ...], initial: str, rows: tuple[str, ...], problem: str
-) -> None:
+def test_a_wrong_table_is_not_built(states: tuple[str, ...], initial: str, rows: tuple[str, ...], problem: str) -> None:
     """Each message names the table and what is wrong. A state that only leads to itself is not reached either."""
     with pytest.raises(ValueError, match=f"^table wrong: {re.escape(problem)}$"):
         Table("wrong", states, initial, tuple(arrow(row) for row in rows))

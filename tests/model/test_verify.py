@@ -93,9 +93,8 @@ def test_examples_of_what_must_be_possible_replay() -> None:
 def test_verify_tells_its_progress_and_keeps_its_limit() -> None:
     told: list[str] = []
     verify(SEED, Size("Never", 1, 2, 0), progress=told.append)
-    assert "a terminal phase is for ever" in told
-    assert "refinement with 2 containers" in told
-    assert any(re.fullmatch(r"[\d,]+ states, depth \d+", text) for text in told)
+    for name in (r"[\d,]+ states, depth \d+", "a terminal phase is for ever", "refinement with 2 containers"):
+        assert any(re.search(f"{name}$", text) for text in told), name
     with pytest.raises(TooLarge, match="seed Never: 1 pods x 2 containers, 0 nodes: more than 10 states"):
         verify(SEED, Size("Never", 1, 2, 0), max_states=10)
 
@@ -178,6 +177,26 @@ def test_pods_of_an_instance_that_the_cloud_lost_are_deleted_at_once() -> None:
     """NC-SYNC-4."""
     _, state = after(CODE, Size("Never", 1, 1, 1), "post_ready(n1)", "bind(p1,n1)", "remove_by_cloud(n1)")
     assert (state["n1"], state["p1"]) == ("Removed", "Deleted")
+
+
+@pytest.mark.parametrize("profile", BOTH, ids=lambda profile: profile.name)
+def test_no_row_of_the_mechanism_is_dead(profile: Profile) -> None:
+    """Each row of node, record and container is taken by some step of a cluster with one of each (node and record:
+    under some policy): no guard of a vector and no missing vector cuts off what its table alone can do."""
+    taken: set[tuple[Table, str]] = set()
+    tables: set[Table] = set()
+    for policy in POLICIES:
+        size = Size(policy, 1, 1, 1)
+        found = explored(network(profile, size))
+        for place, (component, machine) in enumerate(found.compiled.network.components.items()):
+            tables.add(machine)
+            for source, move, target in zip(found.source, found.move, found.target, strict=True):
+                vector = found.compiled.moves[move].vector
+                event = vector.moves.get(component) or vector.broadcast.get(component)
+                before, now = (machine.states[found.states[number, place]] for number in (source, target))
+                taken.add((machine, f"{before} --{event}--> {now}"))
+    assert len(tables) == 2 + len(POLICIES)
+    assert [str(row) for machine in tables for row in machine.rows if (machine, str(row)) not in taken] == []
 
 
 # --- tables that are wrong on purpose -------------------------------------------------------------------------------
@@ -269,7 +288,9 @@ class Moving(Profile):
 
     def record(self, homes: tuple[str, ...]) -> Table:
         again = [(a, b) for a in homes for b in homes if a != b]
-        return rebuilt(super().record(homes), add=rows_of(tuple(f"Bound@{a} --bind@{b}--> Bound@{b}" for a, b in again)))
+        return rebuilt(
+            super().record(homes), add=rows_of(tuple(f"Bound@{a} --bind@{b}--> Bound@{b}" for a, b in again))
+        )
 
 
 def moving(profile: Profile) -> Profile:
@@ -342,7 +363,7 @@ WRONG = [
               "no exit with 0")
         for profile in BOTH for policy in ("Never", "OnFailure")
     ),
-    wrong("a pod is Failed", SEED, "Always", record(drop=("disk_died", "node_timed_out", "expire_failed")),
+    wrong("a pod is Failed", SEED, "Always", record(drop=("DiskDied", "NodeLost")),
           "nothing gives up a pod", shape=(1, 1, 0)),
     wrong("a pod is Failed", CODE, "Always", record(drop=("refuse_admission", "Refused")), "admission never refuses"),
     *(
@@ -354,8 +375,6 @@ WRONG = [
         wrong(STARTED, profile, "Always", containers("Waiting --start--> Waiting"), "a start may fail for ever")
         for profile in BOTH
     ),
-    wrong(STARTED, SEED, "OnFailure", containers("Waiting --pull--> Pulling", "Pulling --pull--> Waiting",
-          "Pulling --start--> Running", Pulling="waiting"), "pulling begins again and again", also=()),
     *(
         wrong(ENDED, profile, "Never", containers("Error --start--> Again", "Again --exit_zero--> Completed",
               Error="running", Again="running"), "a failure is tried once more, and shows as running meanwhile")
@@ -388,7 +407,8 @@ WRONG = [
         for profile in BOTH for policy in ("Always", "OnFailure")
     ),
     # the record
-    wrong(UNBOUND, SEED, "Always", every(record("Unbound --disk_died--> Unbound"), containers("Waiting --kill--> Killed")),
+    wrong(UNBOUND, SEED, "Always",
+          every(record("Unbound --disk_died--> Unbound"), containers("Waiting --kill--> Killed")),
           "a dead disk kills before the pod is there"),
     wrong(UNBOUND, CODE, "Always",
           every(record("Unbound --sandbox_died--> Unbound"), containers("Waiting --kill--> Killed")),
@@ -396,7 +416,8 @@ WRONG = [
     *(wrong("a pod is never moved", profile, "Never", moving, "a bound pod is bound again", shape=(1, 1, 2))
       for profile in BOTH),
     *(wrong("a pod is never moved", profile, "Never", record("Bound@ --release--> Unbound"),
-            "a pod goes back to the scheduler, with containers that have run", also=(UNBOUND,)) for profile in BOTH),
+            "a pod goes back to the scheduler, with containers that have run", also=(UNBOUND, *finite))
+      for profile, finite in ((SEED, ("Never: a finite workload ends",)), (CODE, ()))),
     *(
         wrong("a deleted pod does not come back", profile, "Always", record("Deleted --bind@--> Bound@"), "it is bound")
         for profile in BOTH
@@ -487,9 +508,7 @@ def breaks(verdict: Verdict, done: Verified, net: Network) -> None:
 @pytest.mark.parametrize("profile", BOTH, ids=lambda profile: profile.name)
 def test_every_property_has_a_wrong_table(profile: Profile) -> None:
     """A property that nothing violates proves nothing. Fails for a new property until it has its mistake here."""
-    stated = {
-        kind(prop.name) for policy in POLICIES for prop in properties.properties(profile, Size(policy, 1, 1, 1))
-    }
+    stated = {kind(prop.name) for policy in POLICIES for prop in properties.properties(profile, Size(policy, 1, 1, 1))}
     noticed = {case.noticed_by for case in WRONG if case.profile.name == profile.name}
     assert stated - noticed == set()
     assert noticed - stated == set()
@@ -526,7 +545,7 @@ def without_phase(policy: str, phase: str) -> Edit:
 
 @dataclass(frozen=True)
 class Unrefined:
-    """A mistake, the fewest containers that show it, and the shortest path to it, derived by hand."""
+    """A mistake, the fewest containers that show it, and by hand how near it is and (if one is nearest) which step."""
 
     profile: Profile
     policy: str
@@ -548,12 +567,12 @@ UNREFINED = [
     # one more: the start of what was restarted
     Unrefined(SEED, "OnFailure", phases("OnFailure", "Running --start--> Running"), 1, 5, "Running --start--> Running"),
     # bind, start, then it ends
-    Unrefined(SEED, "Never", phases("Never", "Running --exit_zero--> Succeeded"), 1, 3,
-              "Running --exit_zero--> Succeeded"),
+    Unrefined(SEED, "Never", phases("Never", "Running --exit_failure--> Failed"), 1, 3,
+              "Running --exit_failure--> Failed"),
     Unrefined(SEED, "Never", phases("Never", "Running --out_of_memory--> Failed"), 1, 3,
               "Running --out_of_memory--> Failed"),
     Unrefined(SEED, "OnFailure", classes(OOMKilled="succeeded"), 1, 3, "Running --out_of_memory--> Succeeded"),
-    Unrefined(SEED, "Never", classes(Completed="failed"), 1, 3, ""),
+    Unrefined(CODE, "Never", classes(Error="succeeded"), 1, 3, "Running --exit_failure--> Succeeded"),
     Unrefined(CODE, "Never", classes(Restarting="running"), 1, 3, "Running --liveness_failed--> Running"),
     Unrefined(CODE, "Never", phases("Never", "Running --sandbox_died--> Failed"), 1, 3,
               "Running --sandbox_died--> Failed"),
@@ -576,9 +595,8 @@ UNREFINED = [
     # a phase that the table lacks altogether
     Unrefined(SEED, "OnFailure", without_phase("OnFailure", "Succeeded"), 1, 3,
               "a phase that the table does not have"),
-    # a mechanism that does more than it may
-    Unrefined(SEED, "Never", containers("Error --restart--> Restarting", "Restarting --start--> Running"), 1, 4,
-              "Failed --restart--> Running"),
+    # a mechanism that does more than it may; several steps are then equally near
+    Unrefined(SEED, "Never", containers("Error --restart--> Restarting", "Restarting --start--> Running"), 1, 4, ""),
     Unrefined(SEED, "OnFailure", record("DiskDied@ --recover--> Bound@"), 1, 3, ""),
 ]  # fmt: skip
 
@@ -641,7 +659,9 @@ def image(*numbers: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
 
 def test_a_mechanism_refines_what_it_looks_like() -> None:
     """dark is off, dim and bright are on."""
-    found = refines(explored(alone(BLINK)), image(0, 1, 1), table("off --go--> on", "on --go--> on", "on --stop--> off"))
+    found = refines(
+        explored(alone(BLINK)), image(0, 1, 1), table("off --go--> on", "on --go--> on", "on --stop--> off")
+    )
     assert (found.holds, found.path, found.step, found.unused) == (True, None, None, ())
 
 

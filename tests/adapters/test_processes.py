@@ -1,4 +1,4 @@
-"""The runtime that the documentation shows: real processes, real signals, real time."""
+"""The runtime of plain processes: real processes, real signals, real time."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parent.parent.parent
 
 
-@pytest.mark.skipif(shutil.which("setpriv") is None, reason="the example needs setpriv (Debian: util-linux)")
-def test_the_example_runtime_passes_what_it_claims_and_skips_the_rest() -> None:
-    """The workloads run as shell scripts; the restart policy of the example is judged by what really exits."""
+@pytest.mark.skipif(shutil.which("setpriv") is None, reason="the runtime needs setpriv (Debian: util-linux)")
+def test_the_runtime_of_processes_passes_what_it_claims_and_skips_the_rest() -> None:
+    """The workloads run as shell scripts; the restart policy is judged by what really exits."""
     done = subprocess.run(
-        [sys.executable, "-m", "kubephase", "conform", "--runtime", "docs/examples/processes.py:Processes", "--jobs", "16",
+        [sys.executable, "-m", "kubephase", "conform", "--runtime", "adapters/processes.py:Processes", "--jobs", "16",
          "--select", "pod.restart.success", "--select", "pod.restart.failure", "--json"],
         capture_output=True, text=True, cwd=ROOT, timeout=120, check=False,
     )  # fmt: skip

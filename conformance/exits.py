@@ -1,0 +1,105 @@
+"""How containers ended, and the events that must have been recorded of it (`pod.event`, profile seed).
+
+That an event is absent is proved only by a later one of the same source, as events of one source come in the order in
+which they happened; or by a runtime that says that nothing more will happen. Otherwise it may still come.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from conformance.oracle import PodOracle
+from conformance.runtime import EventSeen, PodSeen
+
+SIGNALLED = 128
+"""Exit codes above this tell an end by a signal."""
+
+DUE = (
+    (("Completed",), "completed", "pod.event.completed"),
+    (("Error", "Killed"), "failed", "pod.event.failed"),
+    (("OOMKilled",), "out-of-memory", "pod.event.out-of-memory"),
+    (("OOMKilled",), "error", "pod.event.oom-error"),
+)
+"""Which end of a container must have been recorded as which event, by which rule. The last one only under Never."""
+
+
+@dataclass(frozen=True)
+class Exit:
+    """One known end of a container: its state, its code, when on the runtime's clock, and the line that shows it."""
+
+    state: str
+    code: int | None
+    at: float | None
+    line: int
+
+    @property
+    def by_signal(self) -> bool:
+        """Whether it was killed, other than for want of memory. By whom, the code does not tell."""
+        return self.state != "OOMKilled" and (self.code or 0) > SIGNALLED
+
+
+@dataclass
+class Exits:
+    """The known ends of one pod's containers, by container and number of the incarnation."""
+
+    known: dict[str, dict[int, Exit]] = field(default_factory=lambda: defaultdict(dict))
+
+    def note(self, line: int, seen: PodSeen, oracle: PodOracle) -> None:
+        """Take in what a pod's statuses tell: of the newest incarnations, and of those before."""
+        for status in seen.containers or ():
+            count = status.restarts or 0
+            found = self.known[status.name]
+            if status.state == "terminated":
+                state = oracle.ended_states(status.exit_code, status.oom)[0]
+                found.setdefault(count, Exit(state, status.exit_code, status.finished_at, line))
+            if status.last_exit_code is not None and count > 0:
+                state = oracle.ended_states(status.last_exit_code, status.last_oom)[0]
+                found.setdefault(count - 1, Exit(state, status.last_exit_code, status.last_finished_at, line))
+
+    def due(self, policy: str, signals_count: bool) -> Iterator[tuple[str, str, str, list[Exit]]]:
+        """For each container and kind of end: container, reason of the due event, rule, and the ends in order.
+
+        ``signals_count``: whether an end by a signal counts as abnormal; if the system itself may have sent the signal,
+        that has an event of its own (``killing``).
+        """
+        for name, found in self.known.items():
+            for states, reason, rule in DUE:
+                ends = [e for e in found.values() if e.state in states and (signals_count or not e.by_signal)]
+                if ends and (reason != "error" or policy == "Never"):
+                    yield name, reason, rule, sorted(ends, key=lambda e: e.at or 0.0)
+
+
+@dataclass
+class EventBook:
+    """The events seen, by the name of their object."""
+
+    entries: dict[str, list[tuple[int, EventSeen]]] = field(default_factory=lambda: defaultdict(list))
+
+    def add(self, line: int, event: EventSeen) -> None:
+        """Take an event in."""
+        self.entries[event.object_name].append((line, event))
+
+    def of(self, pod: PodSeen) -> list[tuple[int, EventSeen]]:
+        """The events of a pod, by line."""
+        return [
+            (line, event)
+            for line, event in self.entries.get(pod.name, ())
+            if event.object_kind == "Pod" and event.object_uid in (None, pod.uid)
+        ]
+
+    def count(self, pod: PodSeen, reason: str, container: str | None) -> int:
+        """How often an event has happened: merged ones carry a count, and are seen again as it grows."""
+        counts: dict[str, int] = {}
+        for _, event in self.of(pod):
+            if event.reason == reason and (container is None or event.container == container):
+                counts[event.id] = max(event.count, counts.get(event.id, 0))
+        return sum(counts.values())
+
+    def later(self, pod: PodSeen, at: float | None) -> tuple[int, EventSeen] | None:
+        """The first event of the kubelet about the pod that was recorded after ``at``."""
+        for line, event in self.of(pod):
+            if at is not None and event.source.startswith("kubelet") and event.recorded_at > at:
+                return line, event
+        return None

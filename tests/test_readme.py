@@ -1,0 +1,57 @@
+"""The README shows real output: what can be compared without a clock is compared."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from conformance import recordings, references, report, runner
+from conformance.judge import judge
+from conformance.scenario import selected
+from model import registry
+from model.profiles import PROFILES, profile
+from tests.recorded import FILES, FOLDER
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_table_of_the_demo_is_the_real_one() -> None:
+    settings = runner.Settings(profile("seed"))
+    outcomes = list(runner.run_all(runner.start(runner.runtime_class("simulator")), selected("seed"), settings))
+    read = [recordings.read(path) for path in FILES]
+    columns = {"simulator": report.by_rule(outcomes)}
+    for name, by in PROFILES.items():
+        columns[f"recordings/{name}"] = report.of_judgements([judge(r, by) for r in read])
+    assert report.matrix(columns) in README, "copy the table that `make demo` prints into the README"
+
+
+def test_the_findings_that_it_shows_are_the_real_ones() -> None:
+    judgement = judge(recordings.read(FOLDER / "s17-kubelet-killed.ndjson"), profile("seed"))
+    shown = report.told(judgement)
+    assert shown[0] in README
+    assert shown[1] in README
+
+
+def test_its_counts_are_the_real_ones() -> None:
+    rules = registry.all_rules().values()
+    rows = {
+        (p.name, table.name, str(row)) for p in PROFILES.values() for table in p.tables() for row in table.all_rows()
+    }  # fmt: skip
+    for name in PROFILES:
+        held = [r for r in rules if name in r.profiles]
+        checked = len(held) - len(references.unchecked(name))
+        assert f"`{name}`: {len(held)} rules, {checked} of them checked" in README
+    assert f"{len(rows)} rows" in README
+    assert f"{len(selected('seed'))} scenarios under `seed`, {len(selected('v0.17.0'))} under `v0.17.0`" in README
+
+
+def test_its_links_lead_somewhere() -> None:
+    for target in re.findall(r"\]\(([^)#][^)]*)\)", README):
+        assert (ROOT / target).exists(), target
+
+
+def test_no_committed_text_names_a_place_of_one_machine() -> None:
+    for path in [*ROOT.glob("*.*"), ROOT / "Makefile", ROOT / ".ci" / "run", *(ROOT / "tools").iterdir()]:
+        if path.is_file():
+            assert not re.search(r"/(work|root|home)/\w", path.read_text(encoding="utf-8")), path
