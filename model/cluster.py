@@ -68,7 +68,7 @@ def _node_vectors(size: Size, n: str, node: Table, record: Table) -> list[Vector
     """Every event of a node by itself; the ones that end it take the records of its pods along."""
     vectors = []
     for event in node.events:
-        ends = {"terminate": f"node_terminated@{n}", "remove_by_cloud": f"evict@{n}"}.get(event)
+        ends = f"{ENDS[event]}@{n}" if event in ENDS else ""
         broadcast = dict.fromkeys(size.pod_names, ends) if ends and ends in record.events else {}
         vectors.append(Vector(f"{event}({n})", {n: event}, broadcast))
     return vectors
@@ -105,8 +105,11 @@ def _record_vectors(profile: Profile, size: Size, p: str, record: Table, node: T
 GOOD_NODE = {"bind": True, "node_timed_out": False, "evict": False}
 """Events of a record that need the node to be a candidate (True), or not to be one (False)."""
 
-GONE_NODE = ("Terminated",)
-"""A node that has ended is neither: its pods go with it."""
+GONE_NODE = ("Terminated", "Removed")
+"""A node that has ended is neither: its pods go with it, or (v0.17.0, a record deleted by hand) nobody looks."""
+
+ENDS = {"terminate": "node_terminated", "remove": "node_terminated", "remove_by_cloud": "evict"}
+"""What the end of a node does to the records of its pods, where their table knows it."""
 
 NEEDS_UNFINISHED = ("disk_died", "node_timed_out", "sandbox_died")
 """Events that only a pod can meet whose containers have not all ended for good."""

@@ -67,20 +67,24 @@ CODE_ROWS = (
 
 CODE_RESTARTS = {
     "Always": (
-        Row("Completed", "restart", "Restarting", ("pod.restart.success.always",)),
-        Row("Error", "restart", "Restarting", ("pod.restart.failure.always", "pod.restart.one-of-two.always")),
+        Row("Completed", "restart", "Restarting", ("pod.restart.success.always", "pod.restart.exit-zero")),
+        Row("Error", "restart", "Restarting", ("pod.restart.failure.always", "pod.restart.one-of-two.always",
+                                               "pod.restart.exit-non-zero", "pod.restart.unlimited")),
         Row("OOMKilled", "restart", "Restarting", ("pod.restart.oom.always",)),
         Row("Running", "kill", "Killed", ("pod.restart.sandbox-died",)),
         Row("Killed", "restart", "Restarting", ("pod.restart.sandbox-died",)),
     ),
     "OnFailure": (
-        Row("Error", "restart", "Restarting", ("pod.restart.failure.onfailure", "pod.restart.one-of-two.onfailure")),
+        Row("Error", "restart", "Restarting", ("pod.restart.failure.onfailure", "pod.restart.one-of-two.onfailure",
+                                               "pod.restart.exit-non-zero", "pod.restart.unlimited")),
         Row("OOMKilled", "restart", "Restarting", ("pod.restart.oom.onfailure",)),
         Row("Running", "kill", "Killed", ("pod.restart.sandbox-died",)),
         Row("Killed", "restart", "Restarting", ("pod.restart.sandbox-died",)),
     ),
-    "Never": (Row("Running", "kill", "Killed", ("pod.restart.sandbox-died.never",)),),
-}
+    "Never": (
+        Row("Running", "kill", "Killed", ("pod.restart.sandbox-died.never",)),
+    ),
+}  # fmt: skip
 
 
 def container_tables(rows: tuple[Row, ...], restarts: dict[str, tuple[Row, ...]]) -> dict[str, Table]:

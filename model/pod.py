@@ -64,10 +64,11 @@ SEED_PHASE_BY_POLICY = {
 # --- the phase by the code, profile v0.17.0 -------------------------------------------------------------------------
 
 CODE_PHASE_ROWS = (
-    Row("Pending", "bind", "Pending", ("pod.binding.scheduler", "pod.phase.pending")),
+    Row("Pending", "bind", "Pending", ("pod.binding.scheduler", "pod.phase.pending", "pod.phase.pending-before-binding",
+                                       "pod.phase.created-pending")),
     Row("Pending", "start", "Pending", ("pod.phase.waiting-wins",)),
     Row("Pending", "start", "Running", ("pod.phase.some-run",)),
-    Row("Pending", "recreate", "Pending", ("pod.restart.start-failure-retried",)),
+    Row("Pending", "recreate", "Pending", ("pod.restart.start-failure-retried", "pod.phase.image-missing")),
     Row("Pending", "exit_zero", "Pending", ("pod.phase.waiting-wins",)),
     Row("Pending", "exit_failure", "Pending", ("pod.phase.waiting-wins",)),
     Row("Pending", "out_of_memory", "Pending", ("pod.phase.waiting-wins",)),
@@ -79,8 +80,9 @@ CODE_PHASE_ROWS = (
     Row("Pending", "sandbox_died", "Pending", ("pod.restart.sandbox-died",)),
     *(Row(phase, "refuse_admission", "Failed", ("pod.phase.admission-failed",)) for phase in ("Pending", "Running")),
     *(Row(phase, "evict", "Deleted", ("pod.life.evicted",)) for phase in PHASES[:4]),
-    *(Row(phase, "delete", "Deleted", ("pod.life.deleted-at-once",)) for phase in PHASES[:4]),
-)
+    *(Row(phase, "delete", "Deleted", ("pod.life.deleted-at-once", "pod.life.deleted-in-any-phase"))
+      for phase in PHASES[:4]),
+)  # fmt: skip
 
 CODE_PHASE_BY_POLICY = {
     "Always": (
@@ -153,9 +155,11 @@ DECISIONS = (
     Decision("some run", ("running",), ("waiting", "unknown"), ("Running", "Running", "Running"),
              ("pod.phase.running", "pod.phase.some-run", "pod.restart.one-of-two.never")),
     Decision("all ended well", ("succeeded",), ("waiting", "running", "unknown", "failed"),
-             ("Running", "Succeeded", "Succeeded"), ("pod.phase.succeeded", "pod.phase.all-succeeded")),
+             ("Running", "Succeeded", "Succeeded"),
+             ("pod.phase.succeeded", "pod.phase.all-succeeded", "pod.phase.always-never-succeeded")),
     Decision("all ended, some badly", ("failed",), ("waiting", "running", "unknown"),
-             ("Running", "Running", "Failed"), ("pod.phase.failed", "pod.phase.some-failed")),
+             ("Running", "Running", "Failed"),
+             ("pod.phase.failed", "pod.phase.some-failed", "pod.phase.onfailure-never-failed")),
     Decision("some unknown", ("unknown",), ("waiting",), ("Pending", "Pending", "Pending"),
              ("pod.phase.unknown-state",)),
     Decision("no containers", (), CLASSES, ("Pending", "Pending", "Pending"),
@@ -206,8 +210,8 @@ SEED_RECORD_ROWS = (
 )  # fmt: skip
 
 CODE_RECORD_ROWS = (
-    Row("Unbound", "bind@", "Bound@", ("pod.binding.scheduler", "scheduler.candidate.ready")),
-    Row("Bound@", "sandbox_died", "Bound@", ("pod.restart.sandbox-died",)),
+    Row("Unbound", "bind@", "Bound@", ("pod.binding.scheduler", "pod.binding.once", "scheduler.candidate.ready")),
+    Row("Bound@", "sandbox_died", "Bound@", ("pod.restart.sandbox-died", "pod.restart.sandbox-died.succeeded-stay")),
     Row("Bound@", "refuse_admission", "Refused@", ("pod.phase.admission-failed", "pod.phase.admission-rewrites")),
     Row("Unbound", "delete", "Deleted", ("pod.life.deleted-at-once",)),
     Row("Bound@", "delete", "Deleted", ("pod.life.deleted-at-once",)),

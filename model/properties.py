@@ -73,9 +73,11 @@ def _phases(profile: Profile, size: Size) -> list[Property]:
 
     def terminal_is_final(before: View, events: Labels, after: View) -> Bools:
         """v0.17.0 has one exception: admission may rewrite Succeeded to Failed (PHASE-12)."""
-        rewritten = events.is_event("refuse_admission")
-        return rewritten | _all(
-            ~is_phase(before, p, phase) | is_phase(after, p, phase, "Deleted")
+        rewrites = events.is_event("refuse_admission")
+        return _all(
+            ~is_phase(before, p, phase)
+            | is_phase(after, p, phase, "Deleted")
+            | (rewrites & is_phase(before, p, "Succeeded") & is_phase(after, p, "Failed"))
             for p in size.pod_names
             for phase in TERMINAL
         )
@@ -226,7 +228,7 @@ def _records(size: Size) -> list[Property]:
 
 def _nodes(profile: Profile, size: Size) -> list[Property]:
     seed = profile.name == "seed"
-    chosen = ("pod.binding.candidate", "node.phase.terminated.refuses") if seed else ("scheduler.candidate.ready",)
+    chosen = ("pod.binding.candidate", "node.phase.terminated.refuses") if seed else CANDIDATE_RULES
 
     def bound_to_candidates(before: View, events: Labels, _: View) -> Bools:
         return _all(
@@ -240,6 +242,13 @@ def _nodes(profile: Profile, size: Size) -> list[Property]:
         found.append(_is_bound_eventually(size, p))
         found += [_is_given_up(profile, size, p, n) for n in size.node_names]
     return found + (_seed_nodes(size) if seed else [])
+
+
+CANDIDATE_RULES = (
+    "scheduler.candidate.ready",
+    "scheduler.candidate.unknown-excluded",
+    "scheduler.candidate.no-condition",
+)
 
 
 def _is_bound_eventually(size: Size, p: str) -> Property:
@@ -282,7 +291,9 @@ def _is_given_up(profile: Profile, size: Size, p: str, n: str) -> Property:
 def _seed_nodes(size: Size) -> list[Property]:
     def terminated_has_no_pods(view: View) -> Bools:
         return _all(
-            ~view.is_in(n, "Terminated") | ~_is_home(view, p, n) for p in size.pod_names for n in size.node_names
+            ~view.is_in(n, "Terminated", "Removed") | ~_is_home(view, p, n)
+            for p in size.pod_names
+            for n in size.node_names
         )
 
     def terminated_is_final(before: View, _: Labels, after: View) -> Bools:

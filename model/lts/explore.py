@@ -20,13 +20,14 @@ class TooLarge(Exception):
 class Exploration:
     """All reachable states, in breadth-first order, and all transitions between them.
 
-    ``states`` is n × components. ``parent`` and ``via`` (move number) lead back to the initial state on a shortest
-    path; both are -1 there. ``source``, ``move``, ``target`` are one entry per transition. ``depth`` is the length of
-    the longest shortest path.
+    ``states`` is n × components, ``distance`` the length of a shortest path to each of them. ``parent`` and ``via``
+    (move number) lead back to the initial state on such a path; both are -1 there. ``source``, ``move``, ``target`` are
+    one entry per transition. ``depth`` is the greatest distance.
     """
 
     compiled: Compiled
     states: States
+    distance: Ints
     parent: Ints
     via: Ints
     source: Ints
@@ -92,16 +93,18 @@ def explore(
         if progress:
             progress(total, depth)
     source, move, target = (np.concatenate(parts) for parts in zip(*edges, strict=True))
+    distance = np.repeat(np.arange(len(levels)), [len(level) for level in levels])
     seconds = time.perf_counter() - begun
     return Exploration(
-        compiled, np.concatenate(levels), np.concatenate(parent), np.concatenate(via), source, move, target, depth,
-        seconds,
+        compiled, np.concatenate(levels), distance, np.concatenate(parent), np.concatenate(via), source, move, target,
+        depth, seconds,
     )  # fmt: skip
 
 
 def _successors(compiled: Compiled, level: States, first: int) -> tuple[Ints, Ints, States]:
     """All transitions out of ``level``, whose states are numbered from ``first``."""
-    sources, moves, targets = [], [], []
+    none = np.zeros(0, dtype=np.int64)
+    sources, moves, targets = [none], [none], [level[:0]]
     for number, move in enumerate(compiled.moves):
         at = np.flatnonzero(compiled.enabled(move, level))
         sources.append(at + first)

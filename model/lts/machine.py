@@ -29,6 +29,7 @@ class Stepper:
     def __init__(self, table: Table) -> None:
         self.table = table
         self.machine = build(table, self)
+        vars(self).pop("to", None)  # `transitions` gives nested machines a way into any state: not one of our rows
 
     @property
     def current(self) -> str:
@@ -64,7 +65,7 @@ def build(table: Table, model: object, machine: type[HierarchicalMachine] = Mach
         **more,
     )
     for row in table.rows:
-        built.add_transition(row.event, row.source, row.target, conditions=[_chooses(row)])
+        built.add_transition(row.event, row.source, row.target, conditions=[_chooses(row, 0)])
     return built
 
 
@@ -79,17 +80,22 @@ def _state(table: Table, state: str) -> Any:
                 "name": region.name,
                 "initial": region.initial,
                 "children": list(region.states),
-                "transitions": [[row.event, row.source, row.target] for row in region.rows],
+                "transitions": [[row.event, row.source, row.target, [_chooses(row, place)]] for row in region.rows],
             }
-            for region in regions
+            for place, region in enumerate(regions, 1)
         ],
     }
 
 
-def _chooses(row: Row) -> Any:
-    """A condition that leaves the choice among the rows of one event to the caller: it never changes state."""
+def _chooses(row: Row, place: int) -> Any:
+    """A condition that leaves the choice among the rows of one event to the caller: it never changes state.
+
+    ``place`` is where the row's target stands in a flat state: 0 for the state itself, then its regions in order.
+    """
 
     def chosen(event: EventData) -> bool:
-        return event.kwargs.get("target") in (None, row.target)
+        target = event.kwargs.get("target")
+        parts = target.split("/") if target else []
+        return not parts or (len(parts) > place and parts[place] == row.target)
 
     return chosen

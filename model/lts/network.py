@@ -17,7 +17,7 @@ import numpy.typing as npt
 from model.lts.table import Refused, Table
 
 Ints = npt.NDArray[np.int64]
-States = npt.NDArray[np.uint8]
+States = npt.NDArray[np.uint16]
 Bools = npt.NDArray[np.bool_]
 
 
@@ -61,7 +61,11 @@ class Network:
         for name, table in self.components.items():
             if table.regions:
                 raise ValueError(f"network {self.name}: component {name} has regions; use table.flattened()")
+        names = [vector.name for vector in self.vectors]
+        if twice := {name for name in names if names.count(name) > 1}:
+            raise ValueError(f"network {self.name}: vector {min(twice)} stands there twice")
         for vector in self.vectors:
+            self._check(vector)
             for component in (*vector.moves, *vector.broadcast, *(c for w in vector.when for c in w.components)):
                 if component not in self.components:
                     raise ValueError(f"network {self.name}: vector {vector.name} names no component {component!r}")
@@ -71,6 +75,18 @@ class Network:
                         f"network {self.name}: vector {vector.name}: table {self.components[component].name} "
                         f"has no event {event!r}"
                     )
+
+    def _check(self, vector: Vector) -> None:
+        if both := vector.moves.keys() & vector.broadcast.keys():
+            raise ValueError(f"network {self.name}: vector {vector.name}: {min(both)} both moves and hears")
+        for when in vector.when:
+            if not when.components:
+                raise ValueError(f"network {self.name}: vector {vector.name}: a condition on no component")
+            known = {s for c in when.components if c in self.components for s in self.components[c].states}
+            if known and (strange := when.states - known):
+                raise ValueError(
+                    f"network {self.name}: vector {vector.name}: a condition on unknown state {min(strange)!r}"
+                )
 
     def initial(self) -> dict[str, str]:
         """The state in which every component begins."""
@@ -151,7 +167,7 @@ class Compiled:
     def encode(self, state: Mapping[str, str]) -> States:
         """The inverse of `decode`."""
         tables = self.network.components
-        return np.array([tables[name].states.index(state[name]) for name in self.names], dtype=np.uint8)
+        return np.array([tables[name].states.index(state[name]) for name in self.names], dtype=np.uint16)
 
 
 def compile(network: Network) -> Compiled:
@@ -172,7 +188,7 @@ def compile(network: Network) -> Compiled:
             for c, event in vector.broadcast.items()
         ]
         moves += [Move(vector, choice, conditions) for choice in itertools.product(*options)]
-    initial = np.array([t.states.index(t.initial) for t in network.components.values()], dtype=np.uint8)
+    initial = np.array([t.states.index(t.initial) for t in network.components.values()], dtype=np.uint16)
     sizes = tuple(len(t.states) for t in network.components.values())
     return Compiled(network, names, sizes, initial, tuple(moves), index)
 

@@ -14,7 +14,7 @@ from typing import Literal
 
 import numpy as np
 from scipy.sparse import csr_array
-from scipy.sparse.csgraph import breadth_first_order, connected_components
+from scipy.sparse.csgraph import connected_components, dijkstra
 
 from model.lts.explore import Exploration
 from model.lts.network import Bools, Ints, States
@@ -127,7 +127,7 @@ Property = Always | AlwaysStep | Sometimes | SometimesStep | Eventually
 @dataclass(frozen=True)
 class Verdict:
     """Whether a property holds. ``path`` is a shortest counterexample (for *sometimes*: an example) as vector names;
-    ``loop`` what then repeats for ever (``stays`` where the run just rests)."""
+    ``loop`` the vectors that may then go on for ever (``stays`` where the run just rests)."""
 
     property: Property
     holds: bool
@@ -201,25 +201,22 @@ def _lasso(
     component: Ints,
     edges: tuple[Ints, Ints, Ints],
 ) -> Verdict:
-    """A path to a place where ``after`` holds, on to a component that may be stayed in for ever, and the loop there."""
+    """A shortest path to a place where ``after`` holds, and on to a component that may be stayed in for ever."""
     source, move, target = edges
-    seen = np.zeros(len(trap), dtype=np.bool_)
-    for start in begun:
-        if seen[start]:
-            continue
-        order, before = breadth_first_order(graph, int(start), directed=True)
-        hits = order[trap[order]]
-        seen[order] = True
-        if not len(hits):
-            continue
-        end, steps = int(hits[0]), []
-        while end != start:
-            previous = int(before[end])
-            at = np.flatnonzero((source == previous) & (target == end))[0]
-            steps.append(found.compiled.moves[move[at]].vector.name)
-            end = previous
-        here = component == component[int(hits[0])]
-        cycle = np.unique(move[here[source] & here[target]])
-        loop = tuple(found.compiled.moves[m].vector.name for m in cycle) or ("stays",)
-        return Verdict(prop, False, (*found.path(int(start)), *steps[::-1]), loop)
-    return Verdict(prop, True)
+    traps = np.flatnonzero(trap)
+    if not len(traps) or not len(begun):
+        return Verdict(prop, True)
+    away = dijkstra(graph.T.tocsr(), unweighted=True, indices=traps, min_only=True)
+    length = found.distance[begun] + away[begun]
+    best = int(np.argmin(length))
+    if not np.isfinite(length[best]):
+        return Verdict(prop, True)
+    at, steps = int(begun[best]), list(found.path(int(begun[best])))
+    while away[at]:
+        onward = np.flatnonzero((source == at) & (away[target] == away[at] - 1))[0]
+        steps.append(found.compiled.moves[move[onward]].vector.name)
+        at = int(target[onward])
+    here = component == component[at]
+    inside = np.unique(move[here[source] & here[target]])
+    loop = tuple(found.compiled.moves[m].vector.name for m in inside) or ("stays",)
+    return Verdict(prop, False, tuple(steps), loop)

@@ -41,8 +41,8 @@ class Refused(Exception):
 class Table:
     """A state machine as data. ``regions`` maps a state to the tables that run side by side inside it.
 
-    Raises ValueError on construction for an unknown state, a row that stands twice, a row without rules, or a state
-    that no row leads to.
+    Raises ValueError on construction for an unknown state, a state or row that stands twice, a row without rules, a
+    state that no row leads to, regions inside regions, or an event of two tables.
     """
 
     name: str
@@ -53,6 +53,9 @@ class Table:
 
     def __post_init__(self) -> None:
         known = set(self.states)
+        if len(known) < len(self.states):
+            raise ValueError(f"table {self.name}: a state stands there twice")
+        self._check_regions()
         for state in (self.initial, *self.regions, *(s for r in self.rows for s in (r.source, r.target))):
             if state not in known:
                 raise ValueError(f"table {self.name}: unknown state {state!r}")
@@ -65,6 +68,20 @@ class Table:
             seen.add(key)
         if unreached := known - self.reachable():
             raise ValueError(f"table {self.name}: no row leads to {', '.join(sorted(unreached))}")
+
+    def _check_regions(self) -> None:
+        """Regions are one level deep, and every event belongs to one table only: so its meaning is plain."""
+        taken = {row.event for row in self.rows}
+        for regions in self.regions.values():
+            for region in regions:
+                if region.regions:
+                    raise ValueError(f"table {self.name}: region {region.name} has regions of its own")
+                own = {row.event for row in region.rows}
+                if shared := taken & own:
+                    raise ValueError(
+                        f"table {self.name}: event {min(shared)!r} belongs to region {region.name} and another"
+                    )
+                taken |= own
 
     def reachable(self) -> set[str]:
         """The states that rows lead to from the initial one."""
@@ -135,7 +152,9 @@ class Table:
                     for r in region.rows:
                         if r.source == combination[place]:
                             target = (*combination[:place], r.target, *combination[place + 1 :])
-                            rows.append(Row(joint(state, combination), r.event, joint(state, target), r.rules))
+                            rows.append(
+                                Row(joint(state, combination), r.event, joint(state, target), r.rules, r.records)
+                            )
         states = tuple(v for s in self.states for v in variants(s))
         return Table(self.name, states, entry(self.initial), tuple(rows))
 
