@@ -17,9 +17,10 @@ lint: $(VENV)/.ready
 	@$(BIN)/ruff format --quiet --check .
 	@$(BIN)/mypy --no-error-summary
 
-# The reference, the pictures in docs/ and the list of unchecked rules.
+# The reference, the pictures and the list of unchecked rules in docs/, and the output that the README shows.
 docs: $(VENV)/.ready
 	@$(BIN)/kubephase draw --out docs --reference
+	@$(BIN)/python tools/readme.py
 
 benchmark: $(VENV)/.ready
 	@$(BIN)/python benchmarks/run.py

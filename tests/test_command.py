@@ -56,7 +56,10 @@ def test_verify_reports_sizes_and_every_property() -> None:
 
 
 def test_verify_all_is_the_sum_of_the_policies() -> None:
-    each = [as_json("verify", "--policy", p, "--nodes", 1, "--containers", 1)["states"] for p in ("Always", "OnFailure", "Never")]
+    each = [
+        as_json("verify", "--policy", p, "--nodes", 1, "--containers", 1)["states"]
+        for p in ("Always", "OnFailure", "Never")
+    ]
     assert as_json("verify", "--policy", "all", "--nodes", 1, "--containers", 1)["states"] == sum(each)
 
 
@@ -91,7 +94,11 @@ def test_rules_are_listed_searched_and_selected() -> None:
     assert [r["id"] for r in found] == [
         "pod.restart.oom.always", "pod.restart.oom.onfailure", "pod.restart.oom.never", "pod.restart.oom.abnormal",
     ]  # fmt: skip
-    assert found[0]["sources"][0] == {"document": "seed.md", "line": 310, "quote": "始终：重启容器，容器组保持 `running`"}
+    assert found[0]["sources"][0] == {
+        "document": "seed.md",
+        "line": 310,
+        "quote": "始终：重启容器，容器组保持 `running`",
+    }
     assert {ref["kind"] for ref in found[0]["references"]} == {"row", "property", "scenario"}
     assert [r["id"] for r in as_json("rules", "--search", "杀死所有容器", "--profile", "seed")] == ["pod.disk.kills"]
     assert as_json("rules", "--search", "no such words") == []
@@ -167,11 +174,18 @@ def test_trace_checks_the_node_record_of_the_document(tmp_path: Path) -> None:
 
 
 def test_conform_writes_a_report_that_can_be_judged_again(tmp_path: Path) -> None:
-    done = kubephase("conform", "--select", "pod.restart.oom", "--report", tmp_path, "--seed", 3, "--fault", "oom-is-success")
+    done = kubephase(
+        "conform", "--select", "pod.restart.oom", "--report", tmp_path, "--seed", 3, "--fault", "oom-is-success"
+    )
     assert done.returncode == 1
     report = [json.loads(line) for line in (tmp_path / "report.jsonl").read_text().splitlines()]
     run, scenarios, end = report[0], report[1:-1], report[-1]
-    assert (run["runtime_name"], run["profile"], run["seed"], run["fault"]) == ("simulator", "seed", 3, "oom-is-success")
+    assert (run["runtime_name"], run["profile"], run["seed"], run["fault"]) == (
+        "simulator",
+        "seed",
+        3,
+        "oom-is-success",
+    )
     assert {"version", "runtime_version", "capabilities", "started", "python"} <= run.keys()
     assert end["verdict"] == "fail"
     assert end["scenarios"] == end["planned"] == len(scenarios)
@@ -285,7 +299,13 @@ def test_pytest_selects_skips_and_excuses(tmp_path: Path) -> None:
     known = tmp_path / "known.toml"
     known.write_text('[[deviation]]\nid = "pod.disk"\nreason = "r"\nlink = "l"\nexpires = 2099-01-01\n')
     done = pytest_conformance(
-        tmp_path, "--runtime-select", "pod.disk", "--runtime-fault", "ignores-dead-disk", "--runtime-deviations", str(known)
+        tmp_path,
+        "--runtime-select",
+        "pod.disk",
+        "--runtime-fault",
+        "ignores-dead-disk",
+        "--runtime-deviations",
+        str(known),
     )
     assert done.returncode == 0, done.stdout
     assert "5 xfailed" in done.stdout
@@ -294,7 +314,9 @@ def test_pytest_selects_skips_and_excuses(tmp_path: Path) -> None:
     assert "unexpected pass" in done.stdout + done.stderr
 
 
-@pytest.mark.parametrize(("option", "value"), [("--runtime", "simulater"), ("--runtime-profile", "sead"), ("--runtime-select", "x.y")])
+@pytest.mark.parametrize(
+    ("option", "value"), [("--runtime", "simulater"), ("--runtime-profile", "sead"), ("--runtime-select", "x.y")]
+)
 def test_pytest_refuses_wrong_usage(option: str, value: str, tmp_path: Path) -> None:
     done = pytest_conformance(tmp_path, option, value)
     assert done.returncode == 4, done.stdout

@@ -55,8 +55,14 @@ def test_a_pod_runs_on_while_one_container_runs(run: Run) -> None:
     run.until(pod, phase="Running", states={"c1": "terminated", "c2": "running"})
 
 
-@scenario("pod.phase.pending", "pod.binding.scheduler", "pod.binding.candidate", "scheduler.candidate.ready",
-          "scheduler.retry.pending", "pod.phase.pending-before-binding")
+@scenario(
+    "pod.phase.pending",
+    "pod.binding.scheduler",
+    "pod.binding.candidate",
+    "scheduler.candidate.ready",
+    "scheduler.retry.pending",
+    "pod.phase.pending-before-binding",
+)
 def test_a_pod_without_a_node_stays_pending(run: Run) -> None:
     """No node: Pending and unbound; with the first node it runs there."""
     pod = run.pod(RUN_ON)

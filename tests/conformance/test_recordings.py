@@ -9,12 +9,12 @@ import pytest
 
 from conformance import history, recordings
 from conformance.history import Header, History, Seen
-from conformance.runtime import ContainerSeen, EngineSeen, EventSeen, NodeSeen, PodSeen
+from conformance.runtime import ContainerSeen, EngineSeen, EventSeen, NodeSeen, Observation, PodSeen
 from model import pod
 from tests.recorded import FILES, FOLDER, lines
 
 
-def seen(name: str) -> list[recordings.Observation]:
+def seen(name: str) -> list[Observation]:
     return [what for _, what in recordings.observations(recordings.read(FOLDER / f"{name}.ndjson"))]
 
 

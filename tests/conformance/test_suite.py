@@ -1,4 +1,4 @@
-"""The suite itself: it passes a right runtime, fails every wrong one, and tells a wrong adapter from a wrong runtime."""
+"""The suite itself: it passes a right runtime and fails every wrong one; a wrong adapter is something else."""
 
 from __future__ import annotations
 
@@ -181,7 +181,7 @@ def test_an_adapter_is_taken_from_a_file(tmp_path: Path) -> None:
 
 
 def test_an_unknown_fault_is_refused_with_the_nearest_names() -> None:
-    with pytest.raises(NoRuntime, match="no fault 'moves-pod' .nearest: moves-pods"):
+    with pytest.raises(NoRuntime, match=r"no fault 'moves-pod' .nearest: moves-pods"):
         runner.start(Simulator, "moves-pod")
 
 

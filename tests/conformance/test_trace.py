@@ -159,10 +159,8 @@ def test_a_never_container_that_the_engine_alone_saw_restarted_is_a_failure(tmp_
     """The API never shows it: only the engine's frames do."""
     of = lines("s01-exit0-never")
     died = next(i for i, line in enumerate(of) if line["stream"] == "docker" and line["object"]["Action"] == "die")
-    created = next(
-        line for line in of
-        if line["stream"] == "docker" and line["object"]["Action"] == "create" and "k8s_c1" in str(line["object"]["Actor"])
-    )  # fmt: skip
+    engine = [line for line in of if line["stream"] == "docker" and "k8s_c1" in str(line["object"]["Actor"])]
+    created = next(line for line in engine if line["object"]["Action"] == "create")
     again = copy.deepcopy(created)
     again["object"]["timeNano"] = of[died]["object"]["timeNano"] + 1
     again["object"]["Actor"]["ID"] = "another"

@@ -133,7 +133,7 @@ def test_an_empty_workload_is_refused() -> None:
 
 
 def test_the_plain_workload_runs_on() -> None:
-    assert RUN_ON == (RunOn(),)
+    assert list(RUN_ON) == [RunOn()]
     assert step_of(RUN_ON, 1000) == RunOn()
 
 

@@ -1,0 +1,73 @@
+"""Rewrite the blocks of the README that show real output, between ``<!-- name -->`` and ``<!-- end -->``.
+
+Part of `make docs`. The seconds in the output are those of the machine that ran it.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from conformance import references
+from conformance.scenario import selected
+from model import registry
+from model.profiles import PROFILES
+
+ROOT = Path(__file__).parent.parent
+RECORDINGS = "tests/data/recordings/v0.17.0"
+
+
+def kubephase(*arguments: str) -> str:
+    """What the command prints."""
+    done = subprocess.run(
+        [sys.executable, "-m", "kubephase", *arguments], cwd=ROOT, capture_output=True, text=True, check=False
+    )  # fmt: skip
+    return done.stdout.rstrip()
+
+
+def demo() -> str:
+    """The output of `make demo`."""
+    with tempfile.TemporaryDirectory() as folder:
+        shown = kubephase("demo", "--recordings", RECORDINGS, "--out", folder).replace(folder, "out")
+    return f"```\n{shown}\n```"
+
+
+def trace() -> str:
+    """The output of `kubephase trace` on a recording that breaks a rule of the document."""
+    arguments = ("trace", "--profile", "seed", f"{RECORDINGS}/s17-kubelet-killed.ndjson")
+    return f"```\n$ kubephase {' '.join(arguments)}\n{kubephase(*arguments)}\n```"
+
+
+def counts() -> str:
+    """How much there is."""
+    lines = []
+    for name in PROFILES:
+        held = [r for r in registry.all_rules().values() if name in r.profiles]
+        lines.append(f"- `{name}`: {len(held)} rules, {len(held) - len(references.unchecked(name))} of them checked")
+    tables = [(profile.name, table) for profile in PROFILES.values() for table in profile.tables()]
+    rows = {(name, table.name, str(row)) for name, table in tables for row in table.all_rows()}
+    lines.append(f"- {len(rows)} rows in {len(tables)} tables")
+    scenarios = [f"{len(selected(name))} under `{name}`" for name in PROFILES]
+    return "\n".join([*lines, f"- scenarios: {', '.join(scenarios)}"])
+
+
+BLOCKS = {"demo": demo, "trace": trace, "counts": counts}
+
+
+def main() -> None:
+    """Rewrite the README in place."""
+    path = ROOT / "README.md"
+    text = path.read_text(encoding="utf-8")
+    for name, make in BLOCKS.items():
+        block = f"<!-- {name} -->\n{make()}\n<!-- end -->"
+        text, found = re.subn(rf"<!-- {name} -->\n.*?\n<!-- end -->", lambda _, b=block: b, text, flags=re.DOTALL)
+        if not found:
+            raise SystemExit(f"README.md has no block {name}")
+    path.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
