@@ -22,6 +22,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from tabulate import tabulate
 
 from conformance import deviations, noderecord, recordings, references, report, runner, smoke
+from conformance.evidence import gather
 from conformance.history import as_dict
 from conformance.judge import Judgement, judge
 from conformance.runner import Outcome, Settings
@@ -390,9 +391,15 @@ def _print_outcomes(
 
 @cli.command(epilog="Example: kubephase trace --profile v0.17.0 recordings/*.ndjson")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
-@PROFILE_OPTION
+@click.option(
+    "--profile",
+    "asked",
+    type=_Profile(),
+    metavar="P",
+    help=f"Reading of the lifecycle: {', '.join(PROFILES)}. Default: that of the run, else seed.",
+)
 @JSON_OPTION
-def trace(files: tuple[Path, ...], profile: Profile, as_json: bool) -> None:
+def trace(files: tuple[Path, ...], asked: Profile | None, as_json: bool) -> None:
     """Judge recorded histories: our own, or watch frames and engine events; or check a node record (JSON)."""
     judgements: list[Judgement] = []
     problems: list[str] = []
@@ -408,6 +415,11 @@ def trace(files: tuple[Path, ...], profile: Profile, as_json: bool) -> None:
             except recordings.UnreadableFile as error:
                 problems.append(str(error))
                 continue
+            try:
+                profile = asked or profile_of(gather(recording).profile or "seed")
+            except UnknownProfile as error:
+                problems.append(f"{path}: {error}")
+                continue
             judgement = judge(recording, profile)
             judgements.append(judgement)
             shown = [str(bad) for bad in recording.bad[:10]]
@@ -418,17 +430,13 @@ def trace(files: tuple[Path, ...], profile: Profile, as_json: bool) -> None:
             if not as_json:
                 _print_judgement(judgement)
     verdict = worst([j.verdict for j in judgements])
+    names = list(dict.fromkeys(j.profile for j in judgements)) or [asked.name if asked else "seed"]
     if as_json:
-        click.echo(
-            json.dumps(
-                {"profile": profile.name, "verdict": verdict.value, "files": results, "problems": problems},
-                ensure_ascii=False,
-            )
-        )
+        data = {"profile": ", ".join(names), "verdict": verdict.value, "files": results, "problems": problems}
+        click.echo(json.dumps(data, ensure_ascii=False))
     elif len(judgements) > 1:
-        click.echo(
-            report.matrix({f"{len(judgements)} histories under {profile.name}": report.of_judgements(judgements)})
-        )
+        column = f"{len(judgements)} histories under {', '.join(names)}"
+        click.echo(report.matrix({column: report.of_judgements(judgements)}))
         click.echo(f"{report.LEGEND}\nverdict: {verdict}")
     for problem in problems:
         click.echo(f"kubephase: {problem}", err=True)

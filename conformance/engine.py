@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from conformance.oracle import RESTART_RULES, PodOracle, Tagged, shortest
-from conformance.runtime import EngineSeen
+from conformance.runtime import ContainerSeen, EngineSeen
 from model import container
 from model.lts.table import Row, Table
 
@@ -20,6 +20,45 @@ class EngineStep:
     rows: tuple[Row, ...] = ()
     broken: tuple[str, ...] = ()
     were: tuple[str, ...] = ()
+
+
+@dataclass
+class Ledger:
+    """How each incarnation of a pod's containers ended, by its id: by the statuses and by the engine alike."""
+
+    codes: dict[str, int | None] = field(default_factory=dict)
+    shown: set[str] = field(default_factory=set)
+    """Incarnations that a status has shown to have ended. The engine knows earlier: statuses lag behind it."""
+    told: set[str] = field(default_factory=set)
+    """Incarnations that the engine has told to have ended."""
+
+    def statuses(self, status: ContainerSeen) -> str:
+        """Take a status in; what is wrong with it, or nothing."""
+        problem = ""
+        if status.last_instance and status.last_exit_code is not None:
+            problem = self._end(status.last_instance, status.last_exit_code)
+            self.shown.add(status.last_instance)
+        if status.instance and status.state == "terminated":
+            self.shown.add(status.instance)
+            return problem or self._end(status.instance, status.exit_code)
+        if status.instance in self.shown and status.state == "running":
+            return problem or f"incarnation {status.instance[:12]} had ended, and runs again"
+        return problem
+
+    def engine(self, seen: EngineSeen) -> str:
+        """Take an engine's event in; what is wrong with it, or nothing."""
+        if seen.instance in self.told and seen.action in ("create", "start", "die"):
+            return f"incarnation {seen.instance[:12]} had ended: a restart makes a new one"
+        if seen.action != "die":
+            return ""
+        self.told.add(seen.instance)
+        return self._end(seen.instance, seen.exit_code)
+
+    def _end(self, instance: str, code: int | None) -> str:
+        before = self.codes.setdefault(instance, code)
+        if before == code or None in (before, code):
+            return ""
+        return f"incarnation {instance[:12]} had ended with exit code {before}, and now with {code}"
 
 
 @dataclass

@@ -33,6 +33,8 @@ class Exit:
     code: int | None
     at: float | None
     line: int
+    noticed: float = 0.0
+    """When the status that shows it was seen: the end had been noticed by then."""
 
     @property
     def by_signal(self) -> bool:
@@ -45,18 +47,23 @@ class Exits:
     """The known ends of one pod's containers, by container and number of the incarnation."""
 
     known: dict[str, dict[int, Exit]] = field(default_factory=lambda: defaultdict(dict))
+    total: dict[str, int] = field(default_factory=dict)
+    """By container, how many of its incarnations have ended."""
 
     def note(self, line: int, seen: PodSeen, oracle: PodOracle) -> None:
         """Take in what a pod's statuses tell: of the newest incarnations, and of those before."""
         for status in seen.containers or ():
             count = status.restarts or 0
             found = self.known[status.name]
+            ends = count + (status.state == "terminated")
+            self.total[status.name] = max(ends, self.total.get(status.name, 0))
             if status.state == "terminated":
                 state = oracle.ended_states(status.exit_code, status.oom)[0]
-                found.setdefault(count, Exit(state, status.exit_code, status.finished_at, line))
+                found.setdefault(count, Exit(state, status.exit_code, status.finished_at, line, seen.at))
             if status.last_exit_code is not None and count > 0:
                 state = oracle.ended_states(status.last_exit_code, status.last_oom)[0]
-                found.setdefault(count - 1, Exit(state, status.last_exit_code, status.last_finished_at, line))
+                end = Exit(state, status.last_exit_code, status.last_finished_at, line, seen.at)
+                found.setdefault(count - 1, end)
 
     def due(self, policy: str, signals_count: bool) -> Iterator[tuple[str, str, str, list[Exit]]]:
         """For each container and kind of end: container, reason of the due event, rule, and the ends in order.
@@ -97,9 +104,15 @@ class EventBook:
                 counts[event.id] = max(event.count, counts.get(event.id, 0))
         return sum(counts.values())
 
-    def later(self, pod: PodSeen, at: float | None) -> tuple[int, EventSeen] | None:
-        """The first event of the kubelet about the pod that was recorded after ``at``."""
+    def later(self, pod: PodSeen, container: str, end: Exit) -> tuple[int, EventSeen] | None:
+        """The first event that the kubelet recorded after it must have noticed this end: of the next incarnation, of
+        the end of the whole pod, or anything about the pod after a status had shown the end."""
         for line, event in self.of(pod):
-            if at is not None and event.source.startswith("kubelet") and event.recorded_at > at:
+            after = end.at is not None and event.recorded_at > end.at
+            of_next = event.container == container and event.reason in ("created", "started")
+            of_pod = event.container is None and event.reason == "killing"
+            if event.source.startswith("kubelet") and (
+                (after and (of_next or of_pod)) or event.recorded_at > end.noticed
+            ):
                 return line, event
         return None

@@ -14,14 +14,14 @@ from dataclasses import dataclass, field
 import msgspec
 
 from conformance import oracle
-from conformance.engine import EngineOracle
-from conformance.exits import EventBook, Exits
+from conformance.engine import EngineOracle, Ledger
+from conformance.evidence import NODE_FAULTS, gather, is_down
+from conformance.exits import EventBook, Exit, Exits
 from conformance.history import (
     Action,
     Broken,
     EventWant,
     Goal,
-    Header,
     NodeWant,
     PodWant,
     Quiescent,
@@ -81,8 +81,13 @@ class Judgement(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def judge(recording: Recording, profile: Profile) -> Judgement:
-    """Judge a recording by a profile."""
-    return _Judge(recording, profile).run()
+    """Judge a recording by a profile. A judge that breaks is an error, never a pass."""
+    try:
+        return _Judge(recording, profile).run()
+    except Exception as error:
+        reason = f"the judge broke: {type(error).__name__}: {error}; please report it with this history"
+        finding = Finding(Verdict.ERROR, (), "history", reason)
+        return Judgement(recording.name, profile.name, Verdict.ERROR, (finding,), {}, len(recording.entries))
 
 
 NODE_PHASE_RULES = (
@@ -90,9 +95,6 @@ NODE_PHASE_RULES = (
     "node.phase.terminated.refuses", "node.phase.terminated.pods-deleted", "node.condition.only-running",
 )  # fmt: skip
 REACHABLE_RULES = ("node.condition.kinds", "node.condition.reachable")
-
-NODE_FAULTS = {"cut-node": "heal-node", "stop-kubelet": "start-kubelet"}
-"""Faults that keep a node from being a candidate, and what ends them."""
 
 
 @dataclass
@@ -104,6 +106,7 @@ class _Pod:
     first: PodSeen
     line: int = 0
     exits: Exits = field(default_factory=Exits)
+    ledger: Ledger = field(default_factory=Ledger)
     deleted: bool = False
     failed: bool = False
 
@@ -117,22 +120,23 @@ class _Judge:
     pods: dict[str, _Pod] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
     nodes: dict[str, NodeOracle] = field(default_factory=dict)
+    early: dict[str, list[tuple[int, EngineSeen]]] = field(default_factory=lambda: defaultdict(list))
     node_lines: dict[str, int] = field(default_factory=dict)
     events: EventBook = field(default_factory=EventBook)
     goals: list[tuple[int, Goal]] = field(default_factory=list)
-    down: dict[str, int] = field(default_factory=dict)
-    """Nodes that a fault holds down, and the line of the fault."""
+    down: set[str] = field(default_factory=set)
+    """Nodes that a fault of ours holds down."""
     ended: set[str] = field(default_factory=set)
-    """Nodes that were terminated by an action."""
-    created: dict[str, int] = field(default_factory=dict)
-    deleted_by_user: set[str] = field(default_factory=set)
-    own: bool = False
+    """Nodes that an action of ours has ended."""
+    unfit: dict[str, set[str]] = field(default_factory=dict)
+    """For each pod by name the nodes that were known to be held down, or to have ended, when it was created."""
+    watched: set[str] = field(default_factory=set)
+    """Streams in which something has changed: until then ADDED frames list what is there, in any order."""
     quiescent: int = 0
-    lost: bool = False
-    """Whether a line is known to be missing."""
+    """The line that says that nothing more will happen, if that still holds."""
 
     def run(self) -> Judgement:
-        self._gather()
+        self.evidence = gather(self.recording)
         last_t, versions = float("-inf"), dict[str, int]()
         for entry in self.recording.entries:
             self._order(entry, last_t, versions)
@@ -144,6 +148,9 @@ class _Judge:
         self._owed()
         self._goals()
         self._not_shown()
+        if self.evidence.own and not self.evidence.ended:
+            reason = "the history ends before its scenario does: the run was cut off"
+            self.findings.append(Finding(Verdict.UNKNOWN, ("history.goal.reached",), "history", reason))
         frames = len(self.recording.entries)
         verdict = worst([f.verdict for f in self.findings] or [Verdict.PASS])
         if verdict in (Verdict.SKIP, Verdict.DISABLED) and not any(f.object == "scenario" for f in self.findings):
@@ -152,51 +159,6 @@ class _Judge:
             self.recording.name, self.profile.name, verdict, tuple(self.findings), dict(self.covered), frames,
             self.recording.ignored,
         )  # fmt: skip
-
-    # --- what is known beforehand -----------------------------------------------------------------------------------
-
-    def _gather(self) -> None:
-        """Evidence from anywhere in the history: streams may arrive in any order relative to one another."""
-        self.disk_died: set[str] = set()
-        self.node_trouble: set[str] = set()
-        self.node_gone: dict[str, list[tuple[int, bool]]] = {}
-        self.reimaged: set[str] = set()
-        images: dict[str, tuple[str, ...]] = {}
-        for entry in self.recording.entries:
-            match entry.content:
-                case Header():
-                    self.own = True
-                case Action(inject=fault) if fault:
-                    if fault.kind == "break-disk":
-                        self.disk_died.add(fault.target)
-                    if fault.kind in NODE_FAULTS:
-                        self.node_trouble.add(fault.target)
-            match entry.content.what if isinstance(entry.content, Seen) else entry.content:
-                case EventSeen(reason="disk-died", object_name=name):
-                    self.disk_died.add(name)
-                case NodeSeen() as node:
-                    if self._is_down(node):
-                        self.node_trouble.add(node.name)
-                    gone = node.deleted or node.phase == "Terminated"
-                    self.node_gone.setdefault(node.name, []).append((entry.line, gone))
-                case PodSeen() as seen:
-                    if images.setdefault(seen.uid, seen.images) != seen.images:
-                        self.reimaged.add(seen.uid)
-
-    @staticmethod
-    def _is_down(node: NodeSeen) -> bool:
-        return "False" in (node.reachable, node.ready) or (node.ready == "Unknown" and node.reachable != "Unknown")
-
-    def _barred(self, seen: PodSeen) -> frozenset[str]:
-        """Events that this history gives no evidence for: a silent step must not take them."""
-        barred = {"delete", "evict", "expire", "node_terminated"}  # a deletion is seen, never silent
-        if seen.name not in self.disk_died:
-            barred.add("disk_died")
-        if seen.node not in self.node_trouble:
-            barred.add("node_timed_out")
-        if not seen.probed and seen.uid not in self.reimaged:
-            barred.add("liveness_failed")
-        return frozenset(barred)
 
     # --- one line ---------------------------------------------------------------------------------------------------
 
@@ -211,25 +173,33 @@ class _Judge:
         if entry.version is None:
             return
         before = versions.get(entry.stream)
-        rising = before is None or entry.version > before or (entry.stream == "docker" and entry.version == before)
+        listing = entry.added and entry.stream not in self.watched and not _is_new(entry.content)
+        if not entry.added:
+            self.watched.add(entry.stream)
+        rising = (
+            before is None
+            or listing
+            or entry.version > before
+            or (entry.stream == "docker" and entry.version == before)
+        )
         if not rising:
             self._fail(("history.order.version",), f"stream {entry.stream}",
                        f"version {entry.version} comes after {before}: frames were swapped", entry.line)  # fmt: skip
-        if entry.stream == "history" and before is not None and entry.version > before + 1:
-            self.lost = True
         versions[entry.stream] = max(entry.version, before or entry.version)
 
     def _take(self, entry: Entry) -> None:
         content = entry.content.what if isinstance(entry.content, Seen) else entry.content
+        if isinstance(entry.content, Seen):
+            self.quiescent = 0
         match content:
             case Action():
-                self._action(entry.line, content)
+                self._action(content)
             case Goal():
                 self.goals.append((entry.line, content))
             case Quiescent():
                 self.quiescent = entry.line
             case Broken(skip=skip, reason=reason):
-                rules = self._header_rules()
+                rules = self.evidence.rules
                 self.findings.append(
                     Finding(Verdict.SKIP if skip else Verdict.ERROR, rules, "scenario", reason, entry.line)
                 )
@@ -245,32 +215,35 @@ class _Judge:
                 self._engine(entry.line, content)
         self.goals = [(line, goal) for line, goal in self.goals if not self._reached(goal)]
 
-    def _header_rules(self) -> tuple[str, ...]:
-        return next((e.content.rules for e in self.recording.entries if isinstance(e.content, Header)), ())
-
-    def _action(self, line: int, action: Action) -> None:
+    def _action(self, action: Action) -> None:
+        self.quiescent = 0
         if action.refused is not None:
             return
         if action.create_pod:
-            self.created[action.create_pod.name] = line
+            held = self.down | self.ended
+            known = {n for n in held if n in self.nodes and not any(is_candidate(s) for s in self.nodes[n].states)}
+            self.unfit[action.create_pod.name] = known
         fault = action.inject
-        if action.delete_pod:
-            self.deleted_by_user.add(action.delete_pod)
         if fault is None:
             return
         if fault.kind in NODE_FAULTS:
-            self.down[fault.target] = line
+            self.down.add(fault.target)
         if fault.kind in NODE_FAULTS.values():
-            self.down.pop(fault.target, None)
+            self.down.discard(fault.target)
+            for nodes in self.unfit.values():
+                nodes.discard(fault.target)
         if fault.kind == "terminate-node":
             self.ended.add(fault.target)
 
     def _pod(self, line: int, seen: PodSeen) -> None:
         known = self.pods.get(seen.uid)
         if known is None:
-            of = PodOracle(self.profile, seen.policy, seen.members)
+            killed = frozenset(self.evidence.killed[seen.uid])
+            of = PodOracle(self.profile, seen.policy, seen.members, killed=killed)
             known = self.pods[seen.uid] = _Pod(of, EngineOracle(of), seen)
             self.names[seen.name] = seen.uid
+            for earlier, event in self.early.pop(seen.uid, ()):
+                self._engine(earlier, event)
             if seen.owner:
                 self._cover("replication.count.kept")
         name = f"pod {seen.name}"
@@ -280,6 +253,11 @@ class _Judge:
                 self._held("pod.life.not-by-itself"), name, "is seen again after it was deleted", line, known.line
             )
             return
+        if problem := _spec_problem(seen, known.first):
+            rules = self._held("pod.binding.spec-immutable", "pod.restart.policies", "pod.concept.containers")
+            self._fail(rules, name, problem, line, known.line)
+            known.line, known.failed = line, True
+            return
         if seen.phase not in pod.PHASES[:4]:
             self._fail(self._held("pod.phase.values", "pod.phase.five-values", "pod.phase.unknown-never-set"), name,
                        f"the phase is {seen.phase!r}", line, known.line, ", ".join(pod.PHASES[:4]))  # fmt: skip
@@ -288,7 +266,7 @@ class _Judge:
         self._binding(line, seen, before, known.line)
         self._counts(line, seen, before, known.line)
         was = dict(known.oracle.belief)
-        explained = known.oracle.observe(seen, self._barred(seen))
+        explained = known.oracle.observe(seen, self.evidence.barred(seen))
         if not explained.belief:
             self._fail(explained.rules, name, explained.why, line, known.line, explained.allowed)
             known.failed = True
@@ -306,27 +284,31 @@ class _Judge:
                        before.node)  # fmt: skip
         if seen.node and (before is None or not before.node):
             self._cover(*self._held("pod.binding.scheduler"))
-            held_down = self.down.get(seen.node, 0) or (seen.node in self.ended and 1)
-            if held_down and held_down < self.created.get(seen.name, 0):
+            if seen.node in self.unfit.get(seen.name, ()) and not self.evidence.lost:
                 self._fail(self._held("pod.binding.candidate", "scheduler.candidate.ready"), f"pod {seen.name}",
-                           f"is bound to {seen.node}, which a fault has kept from being a candidate since before the "
-                           "pod was created", line, last_line, "unbound")  # fmt: skip
+                           f"is bound to {seen.node}, which was known to be unfit when the pod was created and has "
+                           "been since", line, last_line, "unbound")  # fmt: skip
 
     def _counts(self, line: int, seen: PodSeen, before: PodSeen | None, last_line: int) -> None:
         """Restart counts never fall, are not lost, and every incarnation is counted."""
         limit = self.profile.counted_up_to
         rules = self._held("pod.restart.counted", "pod.restart.count-reconstructed")
         old = {c.name: c for c in (before.containers if before else None) or ()}
+        ended = self._held("pod.container.terminated", "pod.restart.new-container", "pod.restart.counted")
         for status in seen.containers or ():
+            if status.name not in seen.members:
+                continue
             was = old.get(status.name)
-            if problem := _count_problem(status, was, limit):
+            if problem := self._count_problem(status, was, limit):
                 self._fail(rules, f"pod {seen.name}", f"container {status.name}: {problem}", line, last_line)
+            elif problem := self.pods[seen.uid].ledger.statuses(status):
+                self._fail(ended, f"pod {seen.name}", f"container {status.name}: {problem}", line, last_line)
             elif was is not None and (status.restarts or 0) > (was.restarts or 0):
                 self._cover(*rules)
 
     def _explained(self, seen: PodSeen, before: PodSeen | None, was: oracle.Belief, belief: oracle.Belief) -> None:
         """Count the rules of the simplest explanation as covered."""
-        barred = self._barred(seen)
+        barred = self.evidence.barred(seen)
         known = self.pods[seen.uid].oracle
         events: list[str] = []
         for place in range(len(seen.members)):
@@ -360,44 +342,41 @@ class _Judge:
     def _deletion(self, line: int, seen: PodSeen, known: _Pod) -> None:
         known.deleted = True
         name = f"pod {seen.name}"
-        by_user = seen.name in self.deleted_by_user
+        by_user = self.evidence.deleted_by_user(seen)
         terminal = seen.phase in pod.TERMINAL
-        on_ended = seen.node in self.ended or self._gone_about(seen.node, line)
+        on_ended = seen.node in self.ended or self.evidence.gone_about(seen.node, line)
         on_lost = seen.node in self._lost_nodes()
+        was_lost = self.evidence.in_trouble(seen.node, self.evidence.first[seen.uid])
+        unexplained = self.evidence.own and not self.evidence.lost
         if self.profile.name == "seed":
-            if on_lost and not (terminal or by_user or on_ended):
+            if on_lost and not self.evidence.lost and not (terminal or by_user or on_ended):
                 self._fail(("pod.life.node-lost", "pod.partition.failed"), name,
                            f"vanishes in phase {seen.phase} while its node {seen.node} is lost, without having been "
                            "marked Failed", line, known.line, "Failed")  # fmt: skip
-            elif self.own and not (terminal or by_user or on_ended):
+            elif unexplained and not (terminal or by_user or on_ended):
                 self._fail(("pod.life.not-by-itself",), name, "vanishes though nobody deleted it", line, known.line)
             elif on_ended and not by_user:
                 self._cover("node.phase.terminated.pods-deleted", "pod.life.dead-node-deletes")
             elif not terminal or by_user:
                 self._cover("pod.life.not-by-itself")
-        elif self.own and not (by_user or on_ended or on_lost):
+        elif unexplained and not (by_user or on_ended or was_lost):
             self._fail(("pod.life.not-by-itself",), name, "vanishes though nobody deleted it", line, known.line)
         else:
-            self._cover("pod.life.evicted" if on_lost and not by_user else "pod.life.deleted-at-once")
-
-    def _gone_about(self, node: str | None, line: int) -> bool:
-        """Whether the node is gone by what was last seen of it before this line, or by what is seen next: the watches
-        of pods and nodes are not ordered among themselves."""
-        seen = self.node_gone.get(node or "", [])
-        before = [gone for at, gone in seen if at < line][-1:]
-        after = [gone for at, gone in seen if at > line][:1]
-        return any(before + after)
+            self._cover("pod.life.evicted" if was_lost and not by_user else "pod.life.deleted-at-once")
 
     def _lost_nodes(self) -> set[str]:
-        down = {node.last.name for node in self.nodes.values() if node.last and self._is_down(node.last)}
-        return down | set(self.down)
+        return self.down | {node.last.name for node in self.nodes.values() if node.last and is_down(node.last)}
 
     def _node(self, line: int, seen: NodeSeen) -> None:
         known = self.nodes.get(seen.name)
         if known is None or (known.last and known.last.uid != seen.uid):
             known = self.nodes[seen.name] = NodeOracle(self.profile)
-        was = known.states
+        was, before = known.states, known.last
         explained = known.observe(seen)
+        never_set = self._held("node.phase.never-set")
+        if never_set and before is not None and before.phase != seen.phase:
+            why = f"the phase changes from {before.phase!r} to {seen.phase!r}"
+            self._fail(never_set, f"node {seen.name}", why, line, self.node_lines.get(seen.name, 0))
         last_line = self.node_lines.get(seen.name, 0)
         if not explained.belief:
             self._fail(explained.rules, f"node {seen.name}", explained.why, line, last_line, explained.allowed)
@@ -436,9 +415,14 @@ class _Judge:
 
     def _engine(self, line: int, seen: EngineSeen) -> None:
         known = self.pods.get(seen.uid)
-        if known is None:
+        if known is None:  # the engine is ahead of the API: keep it until the pod is known
+            self.early[seen.uid].append((line, seen))
             return
-        step = known.engine.take(seen, self._barred(known.first))
+        if problem := known.ledger.engine(seen):
+            rules = self._held("pod.restart.new-container", "pod.container.terminated", "pod.restart.counted")
+            self._fail(rules, f"pod {seen.pod}", f"container {seen.container}: {problem}", line)
+            return
+        step = known.engine.take(seen, self.evidence.barred(known.first))
         if step.were:
             rules = step.broken or self._held("pod.restart.counted", "pod.restart.count-reconstructed")
             reason = f"the engine tells '{seen.action}' of container {seen.container}"
@@ -453,7 +437,7 @@ class _Judge:
         if not self.profile.exit_events:
             return
         for known in self.pods.values():
-            by_us = self.own and known.first.name not in self.disk_died
+            by_us = self.evidence.own and not self.evidence.disk_died(known.first)
             for name, reason, rule, ends in [] if known.failed else known.exits.due(known.first.policy, by_us):
                 of = None if rule == "pod.event.oom-error" else name
                 if (count := self.events.count(known.first, reason, of)) >= len(ends):
@@ -461,32 +445,44 @@ class _Judge:
                     continue
                 how = f"container {name} ended {len(ends)}× in {ends[0].state}"
                 what = f"{how}, but {count} events '{reason}' are recorded"
-                self._absent(known, rule, what, ends[count].at, ends[count].line)
-            if known.oracle.last and any(pod.standing(r) == "DiskDied" for r in known.oracle.belief):
+                self._absent(known, (rule,), what, name, ends[count])
+            if by_us and not known.failed:
+                self._all_recorded(known)
+            records = [pod.standing(record) for record in known.oracle.belief]
+            if known.oracle.last and not known.failed and set(records) == {"DiskDied"}:
                 if self.events.count(known.first, "disk-died", None):
                     self._cover("pod.event.disk-died")
                 else:
-                    self._absent(
-                        known, "pod.event.disk-died", "its disk died, and no event is recorded", None, known.line
-                    )
+                    end = Exit("Killed", None, None, known.line, float("inf"))
+                    self._absent(known, ("pod.event.disk-died",), "its disk died, and no event is recorded", "", end)
 
-    def _absent(self, known: _Pod, rule: str, what: str, at: float | None, line: int) -> None:
+    def _all_recorded(self, known: _Pod) -> None:
+        """At rest, there are as many events as ends, also of those that no status has shown."""
+        for name, ends in known.exits.total.items():
+            reasons = ("completed", "failed", "out-of-memory", "killing")
+            count = sum(self.events.count(known.first, reason, name) for reason in reasons)
+            if self.quiescent and count < ends:
+                what = f"container {name} ended {ends}×, but {count} events tell of an end"
+                end = Exit("", None, None, known.line, float("inf"))
+                self._absent(known, ("pod.event.completed", "pod.event.failed"), what, name, end)
+
+    def _absent(self, known: _Pod, rules: tuple[str, ...], what: str, name: str, end: Exit) -> None:
         """An event is absent: a failure if it is proved that it will not come. A lost line leaves no proof."""
-        later = self.events.later(known.first, at)
+        later = self.events.later(known.first, name, end)
         proof = ""
         if self.quiescent:
             proof = f"nothing more will happen (line {self.quiescent})"
         elif later:
             proof = f"a later event '{later[1].reason}' of the same source was (line {later[0]})"
-        if self.lost or not proof:
+        if self.evidence.lost or not proof:
             verdict, reason = Verdict.UNKNOWN, f"{what} so far; it may have come later"
         else:
             verdict, reason = Verdict.FAIL, f"{what}; {proof}"
-        self.findings.append(Finding(verdict, (rule,), f"pod {known.first.name}", reason, line))
+        self.findings.append(Finding(verdict, rules, f"pod {known.first.name}", reason, end.line))
 
     def _owed(self) -> None:
         """When nothing more will happen by itself, nothing may be owed any more."""
-        if not self.quiescent:
+        if not self.quiescent or self.evidence.lost:
             return
         for known in self.pods.values():
             seen = known.oracle.last
@@ -498,7 +494,7 @@ class _Judge:
                            f"is still there though its node {seen.node} has ended", known)  # fmt: skip
             elif seen.phase in pod.TERMINAL:
                 continue
-            elif seen.name in self.disk_died and self.profile.name == "seed":
+            elif self.evidence.disk_died(seen) and self.profile.name == "seed":
                 self._owes(("pod.disk.failed", "pod.disk.kills"), name, f"is {seen.phase} though its disk died", known)
             elif seen.node in self.down:
                 self._owes(self._held("pod.partition.failed", "pod.life.node-lost", "pod.life.evicted"), name,
@@ -557,7 +553,7 @@ class _Judge:
     def _goals(self) -> None:
         for line, goal in self.goals:
             rules = self._held(*goal.rules) or ("history.goal.reached",)
-            certain = self.quiescent and not self.lost
+            certain = self.quiescent and not self.evidence.lost
             why = "nothing more will happen" if certain else "the deadline passed: it may have happened"
             self.findings.append(Finding(Verdict.FAIL if certain else Verdict.UNKNOWN, rules, "goal",
                                          f"not seen: {want_told(goal.want)}; {why}", line))  # fmt: skip
@@ -586,20 +582,46 @@ class _Judge:
     ) -> None:
         self.findings.append(Finding(Verdict.FAIL, rules, name, reason, line, last_line, allowed))
 
+    def _count_problem(self, status: ContainerSeen, was: ContainerSeen | None, limit: int | None) -> str:
+        """What is wrong with a restart count; empty if nothing is."""
+        before, now = (was.restarts if was else 0) or 0, status.restarts
+        if now is None:
+            told_before = was is not None and was.restarts is not None
+            lost = told_before or status.last_exit_code is not None or not self.evidence.own
+            return "the restart count is missing" if lost else ""
+        capped = limit is not None and min(before, now) >= limit
+        if now < before and not capped:
+            return f"the restart count falls from {before} to {now}"
+        codes = (was.last_exit_code if was else None, status.last_exit_code)
+        if now == before and not capped and None not in codes and codes[0] != codes[1]:
+            return f"the end before it had exit code {codes[0]}, and now {codes[1]}"
+        if now == 0 and status.last_exit_code is not None:
+            return "an incarnation ended before this one, but the restart count is 0"
+        if (
+            was
+            and was.instance
+            and status.instance
+            and status.instance != was.instance
+            and now == before
+            and not (capped or (limit is not None and self.evidence.restarted_kubelets))
+        ):
+            return f"a new incarnation runs, but the restart count is still {now}"
+        if was and was.instance and status.instance == was.instance and now > before:
+            return f"the restart count grows to {now}, but it is the same incarnation"
+        return ""
 
-def _count_problem(status: ContainerSeen, was: ContainerSeen | None, limit: int | None) -> str:
-    """What is wrong with a restart count; empty if nothing is."""
-    before, now = (was.restarts if was else 0) or 0, status.restarts
-    if now is None:
-        told_before = was is not None and was.restarts is not None
-        return "the restart count is lost" if told_before or status.last_exit_code is not None else ""
-    capped = limit is not None and min(before, now) >= limit
-    if now < before and not capped:
-        return f"the restart count falls from {before} to {now}"
-    if now == 0 and status.last_exit_code is not None:
-        return "an incarnation ended before this one, but the restart count is 0"
-    if was and was.instance and status.instance and status.instance != was.instance and now == before and not capped:
-        return f"a new incarnation runs, but the restart count is still {now}"
-    if was and was.instance and status.instance == was.instance and now > before:
-        return f"the restart count grows to {now}, but it is the same incarnation"
+
+def _is_new(content: object) -> bool:
+    """Whether an ADDED frame shows a pod that has just been created, rather than one that was there before."""
+    return isinstance(content, PodSeen) and content.node is None and not content.containers
+
+
+def _spec_problem(seen: PodSeen, first: PodSeen) -> str:
+    """What has changed of what never changes: the name, the restart policy, the containers of a pod."""
+    if seen.name != first.name:
+        return f"the name changes from {first.name!r} to {seen.name!r} under one uid"
+    if seen.policy != first.policy:
+        return f"the restart policy changes from {first.policy} to {seen.policy}"
+    if seen.members != first.members:
+        return f"the containers change from {', '.join(first.members)} to {', '.join(seen.members) or 'none'}"
     return ""

@@ -12,7 +12,6 @@ began (None: no restart). Steps between such sets are cached, so that a long his
 from __future__ import annotations
 
 import functools
-import itertools
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -49,7 +48,7 @@ def closure(profile: str, policy: str, belief: tuple[tuple[str, Members], ...], 
         pending = False
         for record, members in list(reached.items()):
             for vector in net.vectors:
-                if vector.label in barred:
+                if vector.label in barred or vector.name in barred:
                     continue
                 for target, after in _image(net, vector, record, members):
                     before = reached.get(target, (frozenset(),) * count)
@@ -91,10 +90,17 @@ def _step(table: Table, states: frozenset[Tagged], event: str, *, stay: bool) ->
     after: set[Tagged] = set()
     for state, tag in states:
         rows = table.rows_for(state, event)
-        after |= {(row.target, state if event in container.COUNTED else tag) for row in rows}
+        after |= {(row.target, _tag(event, state, tag)) for row in rows}
         if not rows and stay:
             after.add((state, tag))
     return frozenset(after)
+
+
+def _tag(event: str, state: str, tag: str | None) -> str | None:
+    """A new incarnation is tagged with the state it began from; one that only failed to start keeps the tag."""
+    if event not in container.COUNTED or (event == "recreate" and tag is not None):
+        return tag
+    return state
 
 
 def initial(policy_containers: int) -> Belief:
@@ -122,6 +128,8 @@ class PodOracle:
     members: tuple[str, ...]
     belief: Belief = field(default_factory=dict)
     last: PodSeen | None = None
+    killed: frozenset[str] = frozenset()
+    """Members that the system is known to have killed: such an end may have exit code 0."""
 
     def __post_init__(self) -> None:
         self.belief = initial(len(self.members))
@@ -138,8 +146,7 @@ class PodOracle:
 
     def observe(self, seen: PodSeen, barred: frozenset[str]) -> Explanation:
         """Take an observation in. After an inexplicable one the oracle goes on from whatever could look like it."""
-        reach = self.may_become(barred)
-        explanation = self._explain(seen, reach)
+        explanation = self._revived(seen, barred) or self._explain(seen, self.may_become(barred))
         if not explanation.belief:
             explanation.belief = {}
             self.belief = self._anything_like(seen)
@@ -147,6 +154,23 @@ class PodOracle:
             self.belief = explanation.belief
         self.last = seen
         return explanation
+
+    def _revived(self, seen: PodSeen, barred: frozenset[str]) -> Explanation | None:
+        """A phase that the phase table does not lead to from a terminal one, whatever the statuses say."""
+        if self.last is None or self.last.phase not in pod.TERMINAL:
+            return None
+        reach = _reach(self.profile.phases[self.policy], frozenset({self.last.phase}), barred)
+        if seen.phase in reach:
+            return None
+        allowed = ", ".join(sorted(reach - {"Deleted"}))
+        rules = self.held("pod.phase.terminal", "pod.phase.final") + self._ended_rules()
+        return Explanation({}, f"the phase is {seen.phase!r} after {self.last.phase}", rules, allowed)
+
+    def _ended_rules(self) -> tuple[str, ...]:
+        """What the policy says of the ends that are certain."""
+        ends = set().union(*(self._ended_before(place) for place in range(len(self.members))))
+        rules = [r for end in sorted(ends) if not self.table.rows_for(end, "restart") for r in RESTART_RULES[end]]
+        return self.held(*(f"{rule}.{self.policy.lower()}" for rule in dict.fromkeys(rules)))
 
     # --- matching an observation ------------------------------------------------------------------------------------
 
@@ -163,20 +187,10 @@ class PodOracle:
                 fitting[record] = matched
         if not fitting:
             return self._misfit(seen, placed)
-        if self._is_status_lost(seen):
-            return Explanation(fitting)
-        phased = {r: kept for r, m in fitting.items() if (kept := self._with_phase(r, m, seen.phase))}
+        phased = {r: kept for r, m in fitting.items() if (kept := self._with_phase(r, m, seen))}
         if not phased:
             return self._wrong_phase(seen, fitting)
         return Explanation(phased)
-
-    def _is_status_lost(self, seen: PodSeen) -> bool:
-        """A bound pod that has not ended may show as Pending without statuses (`pod.phase.status-lost`)."""
-        ended = self.last is not None and self.last.phase in pod.TERMINAL
-        return (
-            self.profile.status_may_be_lost and seen.phase == "Pending" and not seen.containers
-            and seen.node is not None and not ended
-        )  # fmt: skip
 
     def _record_fits(self, record: str, seen: PodSeen) -> bool:
         standing = pod.standing(record)
@@ -200,7 +214,7 @@ class PodOracle:
             case "running":
                 return state == "Running"
             case "terminated":
-                return state in self.ended_states(seen.exit_code, seen.oom)
+                return state in self.ends_of(seen.name, seen.exit_code, seen.oom)
             case _:
                 return True
 
@@ -209,6 +223,11 @@ class PodOracle:
         if oom and (self.profile.oom_is_failure or exit_code != 0):
             return ("OOMKilled",)
         return ("Completed",) if exit_code == 0 else ("Error", "Killed")
+
+    def ends_of(self, name: str, exit_code: int | None, oom: bool) -> tuple[str, ...]:
+        """The same for a member by name: one that the system is known to have killed may have exited with 0."""
+        ends = self.ended_states(exit_code, oom)
+        return (*ends, "Killed") if name in self.killed and "Killed" not in ends else ends
 
     def _count_fits(self, tag: str | None, seen: ContainerSeen, was: ContainerSeen | None) -> bool:
         before = (was.restarts or 0) if was else 0
@@ -220,22 +239,37 @@ class PodOracle:
             return tag is None or seen.restarts < before
         if tag is None or seen.last_exit_code is None or tag not in container.ENDED:
             return tag is not None
-        ends = self.ended_states(seen.last_exit_code, seen.last_oom)
+        ends = self.ends_of(seen.name, seen.last_exit_code, seen.last_oom)
         return tag in ends or (tag == "OOMKilled" and "Error" in ends)
 
-    def _with_phase(self, record: str, members: Members, phase: str) -> Members | None:
-        """The states of the containers that can make up this phase; None if none can."""
+    def _classes(self, members: Members, seen: PodSeen) -> list[frozenset[str]]:
+        """For each member the classes of the decision table that it may be in: where its status is missing or says
+        nothing, that is what the phase is computed from, whatever its true state."""
+        shown = {c.name for c in seen.containers or () if c.state != "unknown"}
+        listed = seen.containers is not None or (self.profile.statuses_are_listed and seen.node is not None)
+        return [
+            frozenset({"unknown"})
+            if listed and name not in shown
+            else frozenset(self.profile.class_of[t[0]] for t in m)
+            for name, m in zip(self.members, members, strict=True)
+        ]
+
+    def _with_phase(self, record: str, members: Members, seen: PodSeen) -> Members | None:
+        """The states of the containers that can make up the phase; None if none can."""
         forced = pod.FORCED_PHASE.get(pod.standing(record))
         if forced:
-            return members if forced == phase else None
-        by_class = [sorted({self.profile.class_of[t[0]] for t in m}) for m in members]
-        choices = [c for c in itertools.product(*by_class) if pod.decide(self.policy, frozenset(c))[0] == phase]
-        if not choices:
-            return None
-        return tuple(
-            frozenset(t for t in m if any(c[place] == self.profile.class_of[t[0]] for c in choices))
-            for place, m in enumerate(members)
-        )
+            return members if forced == seen.phase else None
+        classes = self._classes(members, seen)
+        kept = []
+        for place, states in enumerate(members):
+            others = _mixtures(classes[:place] + classes[place + 1 :])
+            fine = {c for c in classes[place] if any(pod.decide(self.policy, o | {c})[0] == seen.phase for o in others)}
+            if not fine:
+                return None
+            kept.append(
+                states if fine == {"unknown"} else frozenset(t for t in states if self.profile.class_of[t[0]] in fine)
+            )
+        return tuple(kept)
 
     def _anything_like(self, seen: PodSeen) -> Belief:
         """Every state that looks like the observation, however it came about."""
@@ -300,8 +334,8 @@ class PodOracle:
             if forced:
                 possible.setdefault(forced, self._record_rules(record))
                 continue
-            for classes in itertools.product(*({self.profile.class_of[t[0]] for t in m} for m in members)):
-                phase, row = pod.decide(self.policy, frozenset(classes))
+            for classes in _mixtures(self._classes(members, seen)):
+                phase, row = pod.decide(self.policy, classes)
                 possible.setdefault(phase, self.held(*row.rules))
         rules = tuple(dict.fromkeys(rule for found in possible.values() for rule in found))
         if self.last and self.last.phase in pod.TERMINAL and seen.phase != self.last.phase:
@@ -334,6 +368,14 @@ def held(profile: Profile, rules: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(r for r in rules if r in known and profile.name in known[r].profiles)
 
 
+def _mixtures(classes: list[frozenset[str]]) -> set[frozenset[str]]:
+    """Every set of classes that members may make up together: at most 32, however many members there are."""
+    found = {frozenset[str]()}
+    for some in classes:
+        found = {mixture | {c} for mixture in found for c in some}
+    return found
+
+
 def told(status: ContainerSeen) -> str:
     """A container's status in words."""
     code = f" with exit code {status.exit_code}" if status.state == "terminated" else ""
@@ -362,7 +404,7 @@ def shortest(
             return path
         for row in table.rows:
             if row.source == state and row.event not in barred:
-                after = (row.target, state if row.event in container.COUNTED else tag)
+                after = (row.target, _tag(row.event, state, tag))
                 if after not in seen:
                     seen.add(after)
                     queue.append((after, (*path, row)))
@@ -427,14 +469,14 @@ def node_fits(profile: Profile, state: str, seen: NodeSeen) -> bool:
         return False
     if seen.deleted:
         return True
-    if seen.phase is not None and (seen.phase != root or root == "Recorded"):
+    if seen.phase is not None and root != "Recorded" and seen.phase != root:
         return False
     regions = dict(zip((r.name for r in profile.node.regions.get(root, ())), inner, strict=True))
     shown = {"NodeReachable": seen.reachable, "NodeReady": seen.ready, "Ready": seen.ready}
     for name, value in shown.items():
         if value is not None and name in CONDITIONS[profile.name] and regions.get(name, "Absent") != value:
             return False
-    return not (profile.name == "v0.17.0" and seen.reachable is not None)
+    return True
 
 
 CONDITIONS = {"seed": ("NodeReachable", "NodeReady"), "v0.17.0": ("Ready",)}

@@ -58,6 +58,8 @@ class Entry(msgspec.Struct, frozen=True):
     content: Record | Observation | None
     stream: str = ""
     version: int | None = None
+    added: bool = False
+    """Whether a watch frame says ADDED: those that begin a watch list what is there, in any order."""
 
 
 class Recording(msgspec.Struct, frozen=True):
@@ -119,6 +121,7 @@ class _Ended(msgspec.Struct):
     exitCode: int
     reason: str = ""
     finishedAt: datetime.datetime | None = None
+    containerID: str | None = None
 
 
 class _State(msgspec.Struct):
@@ -277,6 +280,10 @@ def _own(number: int, record: Record) -> Entry:
     return Entry(number, record.t, record, "history", record.seq)
 
 
+def _is_added(frame: _Line) -> bool:
+    return msgspec.json.decode(frame.object, type=_Watch).type == "ADDED"
+
+
 def _watch(frame: _Line, type_: Any) -> tuple[bool, Any] | None:
     """Whether the frame tells a deletion, and its object; None for a watch that broke off."""
     watch = msgspec.json.decode(frame.object, type=_Watch)
@@ -309,7 +316,7 @@ def _pod(number: int, frame: _Line) -> Entry:
         images=tuple(c.image for c in pod.spec.containers),
         probed=tuple(c.name for c in pod.spec.containers if c.livenessProbe),
     )
-    return Entry(number, frame.t, seen, frame.stream, _version(pod.metadata))
+    return Entry(number, frame.t, seen, frame.stream, _version(pod.metadata), _is_added(frame))
 
 
 def _container(status: _Status) -> ContainerSeen:
@@ -324,13 +331,19 @@ def _container(status: _Status) -> ContainerSeen:
         last_exit_code=last.exitCode if last else None,
         last_oom=_is_oom(last),
         last_finished_at=_seconds(last.finishedAt) if last else None,
-        instance=status.containerID,
+        last_instance=_instance(last.containerID) if last else None,
+        instance=_instance(status.containerID),
         reason=(state.waiting.reason if state.waiting else ended.reason if ended else "") or None,
     )
 
 
 def _is_oom(ended: _Ended | None) -> bool:
     return ended is not None and ended.reason in ("OOM Killed", "OOMKilled")
+
+
+def _instance(container_id: str | None) -> str | None:
+    """The engine's own id, as its events have it."""
+    return container_id.rpartition("/")[2] if container_id else None
 
 
 def _seconds(when: datetime.datetime | None) -> float | None:
@@ -353,7 +366,7 @@ def _node(number: int, frame: _Line) -> Entry:
         unschedulable=node.spec.unschedulable,
         deleted=deleted,
     )
-    return Entry(number, frame.t, seen, frame.stream, _version(node.metadata))
+    return Entry(number, frame.t, seen, frame.stream, _version(node.metadata), _is_added(frame))
 
 
 def _event(number: int, frame: _Line) -> Entry:

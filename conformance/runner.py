@@ -172,7 +172,7 @@ def run_scenario(
         scenario.function(run)
         run.settle()
     except DeadlinePassed:
-        pass  # the goal is in the history, unreached
+        history.add(End(), history.records[-1].t)  # the goal is in the history, unreached
     except Interrupted:
         history.add(Broken(reason="interrupted"), history.records[-1].t)
     except Unsupported as error:

@@ -90,7 +90,7 @@ class ContainerSeen(msgspec.Struct, frozen=True, omit_defaults=True):
 
     ``state`` is that of the newest incarnation; ``unknown`` where none is set. ``exit_code`` and ``oom`` belong to a
     terminated one, ``last_*`` to the incarnation before the newest. ``restarts`` counts the incarnations begun after
-    the first; None where the status does not say. ``instance`` tells incarnations apart.
+    the first; None where the status does not say. ``instance`` and ``last_instance`` tell incarnations apart.
     """
 
     name: str
@@ -102,6 +102,7 @@ class ContainerSeen(msgspec.Struct, frozen=True, omit_defaults=True):
     last_exit_code: int | None = None
     last_oom: bool = False
     last_finished_at: float | None = None
+    last_instance: str | None = None
     instance: str | None = None
     reason: str | None = None
 

@@ -39,13 +39,11 @@ SEED_RESTARTS = {
         Row("Error", "restart", "Restarting", ("pod.restart.failure.always", "pod.restart.one-of-two.always")),
         Row("OOMKilled", "restart", "Restarting", ("pod.restart.oom.always",)),
         Row("Restarting", "start", "Running", ("pod.phase.running",), records=("started",)),
-        Row("Restarting", "kill", "Killed", ("pod.disk.kills",)),
     ),
     "OnFailure": (
         Row("Error", "restart", "Restarting", ("pod.restart.failure.onfailure", "pod.restart.one-of-two.onfailure")),
         Row("OOMKilled", "restart", "Restarting", ("pod.restart.oom.onfailure",)),
         Row("Restarting", "start", "Running", ("pod.phase.running",), records=("started",)),
-        Row("Restarting", "kill", "Killed", ("pod.disk.kills",)),
     ),
     "Never": (),
 }

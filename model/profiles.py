@@ -25,8 +25,9 @@ class Profile:
     """Whether running out of memory is a failure even with exit code 0 (`pod.restart.oom.abnormal`)."""
     exit_events: bool
     """Whether the end of a container must be recorded as an event."""
-    status_may_be_lost: bool
-    """Whether a pod may show as Pending without container statuses in between (`pod.phase.status-lost`)."""
+    statuses_are_listed: bool
+    """Whether a bound pod always lists its containers' statuses, so that missing ones count as unknown: the pod then
+    shows as Pending (`pod.phase.unknown-state`, `pod.phase.status-lost`)."""
     counted_up_to: int | None
     """The restart count up to which it may not fall; None: never (`pod.restart.count-reconstructed`)."""
 
@@ -62,7 +63,7 @@ SEED = Profile(
     node=node.SEED_NODE,
     oom_is_failure=True,
     exit_events=True,
-    status_may_be_lost=False,
+    statuses_are_listed=False,
     counted_up_to=None,
 )
 
@@ -76,7 +77,7 @@ CODE = Profile(
     node=node.CODE_NODE,
     oom_is_failure=False,
     exit_events=False,
-    status_may_be_lost=True,
+    statuses_are_listed=True,
     counted_up_to=5,
 )
 

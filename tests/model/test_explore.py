@@ -91,10 +91,10 @@ def test_a_pod_of_the_seed_that_restarts_always() -> None:
     """One container, no nodes.
 
     Unbound: only Waiting (1). Bound: Waiting, Running, Completed, Error, OOMKilled, Restarting (6). NodeLost: the same
-    (6), as none of them is an end. DiskDied: Waiting, Completed, Error, OOMKilled as they were, and Killed (5).
-    Deleted: what any of these had, so all seven (7).
+    (6), as none of them is an end. DiskDied: Waiting, Completed, Error, OOMKilled and Restarting as they were,
+    and Killed (6): what does not run has nothing to be killed. Deleted: what any of these had, so all seven (7).
     """
-    assert len(explored(network(SEED, Size("Always", 1, 1, 0))).states) == 1 + 6 + 6 + 5 + 7
+    assert len(explored(network(SEED, Size("Always", 1, 1, 0))).states) == 1 + 6 + 6 + 6 + 7
 
 
 def test_a_pod_of_the_seed_that_never_restarts() -> None:

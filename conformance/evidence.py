@@ -1,0 +1,157 @@
+"""What a history gives evidence for, gathered before it is judged.
+
+Streams may arrive in any order relative to one another, so a fault may be told after what it caused. A step that no
+evidence speaks for (a disk that died, a node that was lost) must not be taken silently; where lines are known to be
+missing, anything may have been in them.
+"""
+
+from __future__ import annotations
+
+import bisect
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+from conformance.history import Action, Broken, End, Header, Seen
+from conformance.recordings import Recording
+from conformance.runtime import EngineSeen, EventSeen, NodeSeen, PodSeen
+
+NODE_FAULTS = {"cut-node": "heal-node", "stop-kubelet": "start-kubelet"}
+"""Faults that keep a node from being a candidate, and what ends them."""
+
+NEVER_SILENT = frozenset({"delete", "evict", "expire", "node_terminated"})
+"""A deletion is seen, never silent."""
+
+
+def is_down(node: NodeSeen) -> bool:
+    """Whether an observation shows a node in trouble: known to be unreachable, not ready, or silent."""
+    return "False" in (node.reachable, node.ready) or (node.ready == "Unknown" and node.reachable != "Unknown")
+
+
+@dataclass
+class Evidence:
+    """All of it. Lines are those of the recording."""
+
+    own: bool = False
+    ended: bool = False
+    lost: bool = False
+    profile: str | None = None
+    rules: tuple[str, ...] = ()
+    created: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    deleted: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    broken: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    died: set[tuple[str, str | None]] = field(default_factory=set)
+    first: dict[str, int] = field(default_factory=dict)
+    probed: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    images: dict[str, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
+    reimaged: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    killed: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    trouble: dict[str, list[tuple[int, float]]] = field(default_factory=lambda: defaultdict(list))
+    gone: dict[str, list[tuple[int, bool]]] = field(default_factory=lambda: defaultdict(list))
+    restarted_kubelets: bool = False
+
+    # --- what the judge asks ----------------------------------------------------------------------------------------
+
+    def barred(self, pod: PodSeen) -> frozenset[str]:
+        """The steps that nothing speaks for: labels of vectors, and names of vectors for single containers."""
+        if self.lost:
+            return NEVER_SILENT
+        barred = set(NEVER_SILENT)
+        if not self.disk_died(pod):
+            barred.add("disk_died")
+        if not self.in_trouble(pod.node, self.first.get(pod.uid, 0)):
+            barred.add("node_timed_out")
+        alive = self.probed[pod.uid] | self.reimaged[pod.uid]
+        barred |= {f"liveness_failed(p1c{n})" for n, name in enumerate(pod.members, 1) if name not in alive}
+        if not alive:
+            barred.add("liveness_failed")
+        return frozenset(barred)
+
+    def disk_died(self, pod: PodSeen) -> bool:
+        """Whether a disk of this very pod died: by an action of ours, or by an event."""
+        return self._within(self.broken, pod) or bool({(pod.name, pod.uid), (pod.name, None)} & self.died)
+
+    def deleted_by_user(self, pod: PodSeen) -> bool:
+        """Whether a user deleted this very pod."""
+        return self._within(self.deleted, pod)
+
+    def in_trouble(self, node: str | None, since: int) -> bool:
+        """Whether a node was in trouble at any time from line ``since`` on."""
+        return any(end >= since for _, end in self.trouble.get(node or "", ()))
+
+    def gone_about(self, node: str | None, line: int) -> bool:
+        """Whether a node is gone by what was last seen of it before ``line``, or by what is seen next."""
+        seen = self.gone.get(node or "", [])
+        before = [gone for at, gone in seen if at < line][-1:]
+        after = [gone for at, gone in seen if at > line][:1]
+        return any(before + after)
+
+    def _within(self, actions: dict[str, list[int]], pod: PodSeen) -> bool:
+        """Whether one of the actions on this name fell into the life of this pod: there may be several of one name."""
+        births = self.created.get(pod.name, [])
+        at = bisect.bisect_right(births, self.first.get(pod.uid, 0))
+        begin = births[at - 1] if at else 0
+        end = births[at] if at < len(births) else float("inf")
+        return any(begin <= line < end for line in actions.get(pod.name, ()))
+
+    # --- gathering --------------------------------------------------------------------------------------------------
+
+    def _action(self, line: int, action: Action) -> None:
+        if action.refused is not None:
+            return
+        if action.create_pod:
+            self.created[action.create_pod.name].append(line)
+        if action.delete_pod:
+            self.deleted[action.delete_pod].append(line)
+        fault = action.inject
+        if fault is None:
+            return
+        if fault.kind == "break-disk":
+            self.broken[fault.target].append(line)
+        if fault.kind in NODE_FAULTS:
+            self.trouble[fault.target].append((line, float("inf")))
+        if fault.kind in NODE_FAULTS.values():
+            self.trouble[fault.target] = [(b, min(e, line)) for b, e in self.trouble[fault.target]]
+
+    def _seen(self, line: int, what: object) -> None:
+        match what:
+            case PodSeen():
+                self.first.setdefault(what.uid, line)
+                self.probed[what.uid] |= set(what.probed)
+                for name, image in zip(what.members, what.images, strict=False):
+                    if self.images[what.uid].setdefault(name, image) != image:
+                        self.reimaged[what.uid].add(name)
+            case EventSeen(reason="disk-died"):
+                self.died.add((what.object_name, what.object_uid))
+            case EventSeen(reason="killing", container=str(name), object_uid=str(uid)):
+                self.killed[uid].add(name)
+            case EventSeen(reason="starting", object_kind="Node"):
+                self.restarted_kubelets = True
+            case EngineSeen(action="kill"):
+                self.killed[what.uid].add(what.container)
+            case NodeSeen():
+                self.gone[what.name].append((line, what.deleted or what.phase == "Terminated"))
+                if is_down(what):
+                    self.trouble[what.name].append((line, line))
+                elif self.trouble[what.name] and self.trouble[what.name][-1][1] != float("inf"):
+                    begin, _ = self.trouble[what.name][-1]
+                    self.trouble[what.name][-1] = (begin, line)
+
+
+def gather(recording: Recording) -> Evidence:
+    """The evidence in a recording."""
+    found = Evidence()
+    number = 0
+    for entry in recording.entries:
+        match entry.content:
+            case Header():
+                found.own, found.profile, found.rules = True, entry.content.profile, entry.content.rules
+            case Action():
+                found._action(entry.line, entry.content)
+            case End() | Broken():
+                found.ended = True
+        if entry.stream == "history" and entry.version is not None:
+            found.lost |= entry.version > number + 1
+            number = max(number, entry.version)
+        found._seen(entry.line, entry.content.what if isinstance(entry.content, Seen) else entry.content)
+    found.lost |= found.own and bool(recording.bad)
+    return found
