@@ -200,6 +200,15 @@ def test_conform_writes_a_report_that_can_be_judged_again(tmp_path: Path) -> Non
     assert "kubephase trace" in done.stdout
 
 
+def test_a_history_is_judged_again_by_its_own_profile(tmp_path: Path) -> None:
+    """What passed under v0.17.0 passes again, without being told the profile."""
+    done = kubephase("conform", "--profile", "v0.17.0", "--select", "pod.life.evicted", "--report", tmp_path)
+    assert done.returncode == 0
+    done = kubephase("trace", *sorted((tmp_path / "histories").iterdir()))
+    assert done.returncode == 0, done.stdout
+    assert "pass under v0.17.0" in done.stdout
+
+
 def test_conform_prints_json_for_programs() -> None:
     data = as_json("conform", "--select", "pod.disk")
     assert data["end"]["verdict"] == "pass"
