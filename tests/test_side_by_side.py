@@ -476,7 +476,7 @@ class SideBySide(RuleBasedStateMachine):
             already.add(node)
             self.go_on(NOTICED)
 
-    def connect(self, kind: str, node: str, already: set[str]) -> None:
+    def connect(self, kind: str, node: str, already: set[str]) -> bool:
         is_refused = node not in already or self.is_gone(node)
         accepted = self.act(kind, None, lambda: self.cluster.inject(Fault(kind, node)))
         assert accepted is not is_refused
@@ -484,7 +484,7 @@ class SideBySide(RuleBasedStateMachine):
             already.discard(node)
             if self.is_connected(node):
                 self.dark.pop(node, None)
-            self.go_on(ALL_DONE)
+        return accepted
 
     def is_gone(self, node: str) -> bool:
         return self.model.states.get(node, "Removed") in ("Terminated", "Removed")
@@ -502,12 +502,14 @@ class SideBySide(RuleBasedStateMachine):
     @precondition(in_time)
     @rule(node=nodes)
     def heal_node(self, node: str) -> None:
-        self.connect("heal-node", node, self.cut)
+        if self.connect("heal-node", node, self.cut):
+            self.go_on(ALL_DONE)
 
     @precondition(in_time)
     @rule(node=nodes)
     def start_kubelet(self, node: str) -> None:
-        self.connect("start-kubelet", node, self.stopped)
+        if self.connect("start-kubelet", node, self.stopped):
+            self.go_on(ALL_DONE)
 
     @precondition(
         lambda self: self.in_time() if len(self.dark) > 1 else self.dark and self.in_the_dark() <= LAST_MOMENT
@@ -520,6 +522,7 @@ class SideBySide(RuleBasedStateMachine):
             if node in troubled:
                 self.connect(kind, node, troubled)
         self.fired["return_in_time"] += 1
+        self.go_on(ALL_DONE)
 
     @precondition(lambda self: self.dark)
     @rule()
