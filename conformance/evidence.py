@@ -41,6 +41,7 @@ class Evidence:
     broken: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     died: set[tuple[str, str | None]] = field(default_factory=set)
     first: dict[str, int] = field(default_factory=dict)
+    uids: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     probed: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     images: dict[str, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
     reimaged: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
@@ -67,11 +68,15 @@ class Evidence:
         return frozenset(barred)
 
     def disk_died(self, pod: PodSeen) -> bool:
-        """Whether a disk of this very pod died: by an action of ours, or by an event."""
+        """Whether a disk of this pod may have died: by an action of ours, or by an event."""
         return self._within(self.broken, pod) or bool({(pod.name, pod.uid), (pod.name, None)} & self.died)
 
+    def disk_surely_died(self, pod: PodSeen) -> bool:
+        """Whether an action of ours has broken a disk of this very pod."""
+        return self.creation(pod) is not None and self._within(self.broken, pod)
+
     def deleted_by_user(self, pod: PodSeen) -> bool:
-        """Whether a user deleted this very pod."""
+        """Whether it may have been this pod that a user deleted."""
         return self._within(self.deleted, pod)
 
     def in_trouble(self, node: str | None, since: int) -> bool:
@@ -85,12 +90,25 @@ class Evidence:
         after = [gone for at, gone in seen if at > line][:1]
         return any(before + after)
 
-    def _within(self, actions: dict[str, list[int]], pod: PodSeen) -> bool:
-        """Whether one of the actions on this name fell into the life of this pod: there may be several of one name."""
+    def creation(self, pod: PodSeen) -> int | None:
+        """The line of the action that created this very pod, if that is certain: a pod may be seen late, when another
+        one of its name has been created already."""
+        births, first, last = self._births(pod)
+        return births[first] if births and first == last else None
+
+    def _births(self, pod: PodSeen) -> tuple[list[int], int, int]:
+        """The creations of this name, and the places of the first and the last one that may have been this pod's: the
+        k-th pod of a name was not created before the k-th creation, nor after it was first seen."""
         births = self.created.get(pod.name, [])
-        at = bisect.bisect_right(births, self.first.get(pod.uid, 0))
-        begin = births[at - 1] if at else 0
-        end = births[at] if at < len(births) else float("inf")
+        order = self.uids[pod.name].index(pod.uid) if pod.uid in self.uids[pod.name] else 0
+        last = bisect.bisect_right(births, self.first.get(pod.uid, 0)) - 1
+        return births, min(order, max(last, 0)), last
+
+    def _within(self, actions: dict[str, list[int]], pod: PodSeen) -> bool:
+        """Whether one of the actions on this name may have fallen into the life of this pod."""
+        births, first, last = self._births(pod)
+        begin = births[first] if births else 0
+        end = births[last + 1] if last + 1 < len(births) else float("inf")
         return any(begin <= line < end for line in actions.get(pod.name, ()))
 
     # --- gathering --------------------------------------------------------------------------------------------------
@@ -115,7 +133,9 @@ class Evidence:
     def _seen(self, line: int, what: object) -> None:
         match what:
             case PodSeen():
-                self.first.setdefault(what.uid, line)
+                if what.uid not in self.first:
+                    self.first[what.uid] = line
+                    self.uids[what.name].append(what.uid)
                 self.probed[what.uid] |= set(what.probed)
                 for name, image in zip(what.members, what.images, strict=False):
                     if self.images[what.uid].setdefault(name, image) != image:

@@ -128,8 +128,11 @@ class _Judge:
     """Nodes that a fault of ours holds down."""
     ended: set[str] = field(default_factory=set)
     """Nodes that an action of ours has ended."""
-    unfit: dict[str, set[str]] = field(default_factory=dict)
-    """For each pod by name the nodes that were known to be held down, or to have ended, when it was created."""
+    unfit: dict[int, set[str]] = field(default_factory=dict)
+    """For each creation of a pod, by line, the nodes that were then known to be held down, or to have ended, and that
+    have been so since."""
+    shown: set[str] = field(default_factory=set)
+    """Fields of nodes that were shown at least once."""
     watched: set[str] = field(default_factory=set)
     """Streams in which something has changed: until then ADDED frames list what is there, in any order."""
     quiescent: int = 0
@@ -193,7 +196,7 @@ class _Judge:
             self.quiescent = 0
         match content:
             case Action():
-                self._action(content)
+                self._action(entry.line, content)
             case Goal():
                 self.goals.append((entry.line, content))
             case Quiescent():
@@ -215,14 +218,14 @@ class _Judge:
                 self._engine(entry.line, content)
         self.goals = [(line, goal) for line, goal in self.goals if not self._reached(goal)]
 
-    def _action(self, action: Action) -> None:
+    def _action(self, line: int, action: Action) -> None:
         self.quiescent = 0
         if action.refused is not None:
             return
         if action.create_pod:
             held = self.down | self.ended
             known = {n for n in held if n in self.nodes and not any(is_candidate(s) for s in self.nodes[n].states)}
-            self.unfit[action.create_pod.name] = known
+            self.unfit[line] = known
         fault = action.inject
         if fault is None:
             return
@@ -284,7 +287,7 @@ class _Judge:
                        before.node)  # fmt: skip
         if seen.node and (before is None or not before.node):
             self._cover(*self._held("pod.binding.scheduler"))
-            if seen.node in self.unfit.get(seen.name, ()) and not self.evidence.lost:
+            if seen.node in self.unfit.get(self.evidence.creation(seen) or 0, ()) and not self.evidence.lost:
                 self._fail(self._held("pod.binding.candidate", "scheduler.candidate.ready"), f"pod {seen.name}",
                            f"is bound to {seen.node}, which was known to be unfit when the pod was created and has "
                            "been since", line, last_line, "unbound")  # fmt: skip
@@ -371,6 +374,7 @@ class _Judge:
         known = self.nodes.get(seen.name)
         if known is None or (known.last and known.last.uid != seen.uid):
             known = self.nodes[seen.name] = NodeOracle(self.profile)
+        self.shown |= {name for name in ("phase", "reachable") if getattr(seen, name) is not None}
         was, before = known.states, known.last
         explained = known.observe(seen)
         never_set = self._held("node.phase.never-set")
@@ -490,11 +494,13 @@ class _Judge:
                 continue
             name = f"pod {seen.name}"
             if seen.node in self.ended:
-                self._owes(self._held("node.phase.terminated.pods-deleted", "pod.life.dead-node-deletes"), name,
+                self._owes(self._held("node.phase.terminated.pods-deleted", "pod.life.dead-node-deletes",
+                                      "nodecontroller.sync.delete-pods"),
+                           name,
                            f"is still there though its node {seen.node} has ended", known)  # fmt: skip
             elif seen.phase in pod.TERMINAL:
                 continue
-            elif self.evidence.disk_died(seen) and self.profile.name == "seed":
+            elif self.evidence.disk_surely_died(seen) and self.profile.name == "seed":
                 self._owes(("pod.disk.failed", "pod.disk.kills"), name, f"is {seen.phase} though its disk died", known)
             elif seen.node in self.down:
                 self._owes(self._held("pod.partition.failed", "pod.life.node-lost", "pod.life.evicted"), name,
@@ -560,13 +566,12 @@ class _Judge:
 
     def _not_shown(self) -> None:
         """What a recording cannot show is told as skipped: an unseen phase or condition is no failure."""
-        seen = [node.last for node in self.nodes.values() if node.last]
         for rules, shown, what in (
             (NODE_PHASE_RULES, "phase", "node phase (v0.17.0 never sets one: NODE-PHASE-2)"),
             (REACHABLE_RULES, "reachable", "condition NodeReachable (v0.17.0 knows none: NODE-COND-1)"),
         ):
             unseen = tuple(r for r in self._held(*rules) if r not in self.covered)
-            if seen and unseen and all(getattr(node, shown) is None for node in seen) and self.profile.name == "seed":
+            if self.nodes and unseen and shown not in self.shown and self.profile.name == "seed":
                 self.findings.append(Finding(Verdict.SKIP, unseen, "nodes", f"the recording shows no {what}"))
 
     # --- small things -----------------------------------------------------------------------------------------------

@@ -44,7 +44,8 @@ def compile_to_sh(workload: Workload, counter: str) -> str:
     """The workload as a POSIX shell script.
 
     ``counter`` is the path of the file that holds the number of incarnations begun; its directory must outlive the
-    container. Raises ValueError for an empty workload or an exit code outside 0 to 255.
+    container. Raises ValueError for an empty workload, an exit code outside 0 to 255, or a time that is
+    negative or endless.
     """
     if not workload:
         raise ValueError("a workload needs at least one step")
@@ -68,8 +69,15 @@ def _command(step: Step) -> str:
         case Exit(code, after):
             if not 0 <= code <= 255:
                 raise ValueError(f"exit code {code} is not between 0 and 255")
-            return f"sleep {after:g}; exit {code}"
+            return f"sleep {_seconds(after)}; exit {code}"
         case OutOfMemory(after):
-            return f"sleep {after:g}; x=x; while :; do x=$x$x; done"
+            return f"sleep {_seconds(after)}; x=x; while :; do x=$x$x; done"
         case RunOn():
             return "while :; do sleep 1; done"
+
+
+def _seconds(after: float) -> str:
+    """Seconds as every ``sleep`` reads them: without an exponent, and without a point where none is needed."""
+    if not 0 <= after < float("inf"):
+        raise ValueError(f"a step cannot take {after} seconds")
+    return f"{after:.3f}".rstrip("0").rstrip(".")

@@ -147,3 +147,15 @@ def test_the_script_does_what_step_of_says(codes: list[int], more: int) -> None:
     expected = [step_of(workload, number) for number in range(len(done))]
     assert done == [step.code for step in expected if isinstance(step, Exit)]
     assert done == [*codes, *[codes[-1]] * more]
+
+
+@pytest.mark.parametrize("after", [-1.0, float("inf"), float("nan")])
+def test_a_time_that_is_none_is_refused(after: float) -> None:
+    with pytest.raises(ValueError, match="cannot take"):
+        compile_to_sh((Exit(0, after),), "/counter")
+
+
+def test_a_long_time_is_written_without_an_exponent() -> None:
+    """BusyBox' sleep reads no 1.23457e+06."""
+    assert "sleep 1234567; " in compile_to_sh((Exit(0, 1234567.0),), "/counter")
+    assert "sleep 0.25; " in compile_to_sh((Exit(0, 0.25),), "/counter")
