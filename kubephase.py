@@ -86,9 +86,9 @@ def cli() -> None:
 @click.option(
     "--policy", type=click.Choice([*POLICIES, "all"]), default="all", show_default=True, help="Restart policy."
 )
-@click.option("--pods", type=click.IntRange(1), default=1, show_default=True, help="Pods in the network.")
-@click.option("--containers", type=click.IntRange(1), default=2, show_default=True, help="Containers per pod.")
-@click.option("--nodes", type=click.IntRange(0), default=0, show_default=True, help="Nodes; 0 studies pods alone.")
+@click.option("--pods", type=click.IntRange(1, 99), default=1, show_default=True, help="Pods in the network.")
+@click.option("--containers", type=click.IntRange(1, 99), default=2, show_default=True, help="Containers per pod.")
+@click.option("--nodes", type=click.IntRange(0, 99), default=0, show_default=True, help="Nodes; 0 studies pods alone.")
 @click.option(
     "--max-states", type=click.IntRange(1), default=5_000_000, show_default=True, help="Give up past so many states."
 )
@@ -273,6 +273,8 @@ def conform(
         if list_only:
             _print_scenarios(profile, scenarios, as_json)
             return
+        if not scenarios:
+            raise BadInput(f"no scenario checks a rule of {profile.name} under {', '.join(prefixes)}")
         runtime = runner.start(found, fault)
         declared = deviations.load(deviations_file) if deviations_file else []
         histories = _make_folder(folder / "histories") if folder else None
@@ -302,16 +304,21 @@ def conform(
     extra = [] if interrupted else deviations.complaints(outcomes, declared, profile.name, today)
     outcomes = sorted((deviations.excuse(o, declared, today) for o in outcomes), key=lambda o: o.scenario.id)
     verdict = worst([*(o.verdict for o in outcomes), *(j.verdict for j in extra)])
+    if interrupted and verdict is not Verdict.FAIL:
+        verdict = Verdict.UNKNOWN
     end = report.end_data(outcomes, len(scenarios), verdict, time.perf_counter() - begun, extra)
     if folder:
-        report.write(folder, data, outcomes, end)
+        try:
+            report.write(folder, data, outcomes, end)
+        except OSError as error:
+            raise BadInput(f"{folder}: {error.strerror or error}") from error
     if as_json:
         click.echo(
             json.dumps({**data, "results": [report.outcome_data(o) for o in outcomes], "end": end}, ensure_ascii=False)
         )
     else:
         _print_outcomes(data, outcomes, extra, end, folder)
-    code = 1 if interrupted else exit_code(verdict)
+    code = 1 if interrupted or verdict is Verdict.SKIP else exit_code(verdict)  # nothing was judged: it cannot be said
     sys.stdout.flush()
     if interrupted or any("did not come back" in o.reason for o in outcomes):
         os._exit(code)  # an adapter that hangs must not keep the command from ending
@@ -319,8 +326,11 @@ def conform(
 
 
 def _make_folder(folder: Path) -> Path:
+    """A folder for histories, without those of an earlier run."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        for old in folder.glob("*.ndjson"):
+            old.unlink()
     except OSError as error:
         raise BadInput(f"{folder}: {error.strerror}") from error
     return folder
@@ -571,7 +581,7 @@ def demo(folder: Path, out: Path) -> None:
     files = sorted(folder.glob("*.ndjson"))
     if not files:
         raise BadInput(f"{folder}: no recordings (*.ndjson)")
-    click.echo("1. The model, explored exhaustively (4 containers; then 2 pods on 1 node)")
+    click.echo("1. The model, explored exhaustively")
     for profile in PROFILES.values():
         for size in ((1, 4, 0), (2, 1, 1)):
             runs = []
@@ -581,8 +591,9 @@ def demo(folder: Path, out: Path) -> None:
                     runs.append(verify_model(profile, Size(policy, *size)))
             data = verified_data(profile, runs, sum(r.exploration.seconds for r in runs))
             held = sum(p["verdict"] == "holds" for p in data["properties"])
+            shape = "{} pod(s) × {} container(s), {} node(s)".format(*size)
             click.echo(
-                f"   {sign(data['holds'])} {profile.name}: {data['states']:,} states, "
+                f"   {sign(data['holds'])} {profile.name}, {shape}: {data['states']:,} states, "
                 f"{data['transitions']:,} transitions, {held} of {len(data['properties'])} properties hold"
             )
     click.echo("2. The suite, on the embedded simulator, profile seed")
@@ -602,7 +613,9 @@ def demo(folder: Path, out: Path) -> None:
         report.end_data(outcomes, len(scenarios), verdict, time.perf_counter() - begun, []),
     )  # fmt: skip
     click.echo(f"   {SIGN[verdict]} {len(outcomes)} scenarios: {verdict}")
-    click.echo("3. Recordings of a real Kubernetes v0.17.0 cluster, judged by the document and by the code")
+    click.echo(
+        "3. Recordings of a real Kubernetes v0.17.0 cluster, judged by the document (it differs) and by the code"
+    )
     judged: dict[str, list[Judgement]] = {name: [] for name in PROFILES}
     with progress("trace", len(files)) as advance:
         for path in files:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
@@ -23,13 +24,15 @@ from conformance.runner import Outcome
 from conformance.verdict import Verdict
 from model import registry
 
+Text = Annotated[str, msgspec.Meta(min_length=1)]
+
 
 class Deviation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One declared deviation."""
 
-    id: str
-    reason: str
-    link: str
+    id: Text
+    reason: Text
+    link: Text
     expires: datetime.date
 
 

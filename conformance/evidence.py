@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from conformance.history import Action, Broken, End, Header, Seen
 from conformance.recordings import Recording
-from conformance.runtime import EngineSeen, EventSeen, NodeSeen, PodSeen
+from conformance.runtime import EngineSeen, EventSeen, NodeSeen, PodSeen, PodSpec
 
 NODE_FAULTS = {"cut-node": "heal-node", "stop-kubelet": "start-kubelet"}
 """Faults that keep a node from being a candidate, and what ends them."""
@@ -36,6 +36,8 @@ class Evidence:
     lost: bool = False
     profile: str | None = None
     rules: tuple[str, ...] = ()
+    nodes: set[str] = field(default_factory=set)
+    specs: dict[int, PodSpec] = field(default_factory=dict)
     created: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     deleted: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     broken: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
@@ -116,8 +118,11 @@ class Evidence:
     def _action(self, line: int, action: Action) -> None:
         if action.refused is not None:
             return
+        if action.create_node:
+            self.nodes.add(action.create_node)
         if action.create_pod:
             self.created[action.create_pod.name].append(line)
+            self.specs[line] = action.create_pod
         if action.delete_pod:
             self.deleted[action.delete_pod].append(line)
         fault = action.inject

@@ -6,6 +6,7 @@ was lost.
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -159,6 +160,8 @@ def lines(file: BinaryIO, name: str) -> Iterator[tuple[int, bytes] | BadLine]:
     number = 0
     while line := file.readline(MAX_LINE + 1):
         number += 1
+        if number == 1:
+            line = line.removeprefix(codecs.BOM_UTF8)
         if len(line) > MAX_LINE:
             while line and not line.endswith(b"\n"):
                 line = file.readline(MAX_LINE)
@@ -175,11 +178,12 @@ def parse_problem(line: bytes, error: Exception) -> str:
     except UnicodeDecodeError as bad:
         return f"not UTF-8 at byte {bad.start}: expected JSON text"
     text = str(error)
-    if "truncated" in text or (not line.endswith(b"\n") and "malformed" in text):
+    broken = isinstance(error, msgspec.DecodeError) and not isinstance(error, msgspec.ValidationError)
+    if "truncated" in text or (broken and not line.endswith(b"\n")):
         return f"the line is truncated: expected a whole JSON object ({text})"
     if isinstance(error, msgspec.ValidationError):
         return text
-    return f"no JSON: {text}"
+    return f"no JSON: {text}" if isinstance(error, msgspec.DecodeError) else text
 
 
 def as_dict(value: Any) -> Any:

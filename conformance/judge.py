@@ -16,7 +16,8 @@ import msgspec
 from conformance import oracle
 from conformance.engine import EngineOracle, Ledger
 from conformance.evidence import NODE_FAULTS, gather, is_down
-from conformance.exits import EventBook, Exit, Exits
+from conformance.exits import EventBook, Exits
+from conformance.exits import Exit as KnownExit
 from conformance.history import (
     Action,
     Broken,
@@ -33,6 +34,7 @@ from conformance.recordings import Entry, Recording
 from conformance.runtime import ContainerSeen, ControllerSeen, EngineSeen, EventSeen, NodeSeen, PodSeen
 from conformance.verdict import Verdict, worst
 from conformance.wants import event_is_so, node_is_so, pod_is_so, want_told
+from conformance.workload import Exit, OutOfMemory, Step, step_of
 from model import pod
 from model.cluster import is_candidate
 from model.profiles import Profile
@@ -133,8 +135,11 @@ class _Judge:
     have been so since."""
     shown: set[str] = field(default_factory=set)
     """Fields of nodes that were shown at least once."""
+    latest: dict[str, object] = field(default_factory=dict)
+    """The last content of each stream: a watch that is resumed may repeat it."""
     watched: set[str] = field(default_factory=set)
     """Streams in which something has changed: until then ADDED frames list what is there, in any order."""
+    seen_controllers: bool = False
     quiescent: int = 0
     """The line that says that nothing more will happen, if that still holds."""
 
@@ -151,8 +156,11 @@ class _Judge:
         self._owed()
         self._goals()
         self._not_shown()
-        if self.evidence.own and not self.evidence.ended:
-            reason = "the history ends before its scenario does: the run was cut off"
+        self._workloads()
+        cut = self.evidence.own and not self.evidence.ended
+        empty = not (self.pods or self.nodes or self.events.entries or self.findings or self.seen_controllers)
+        if cut or empty:
+            reason = "the run was cut off: the history ends before its scenario does" if cut else "nothing was observed"
             self.findings.append(Finding(Verdict.UNKNOWN, ("history.goal.reached",), "history", reason))
         frames = len(self.recording.entries)
         verdict = worst([f.verdict for f in self.findings] or [Verdict.PASS])
@@ -183,8 +191,12 @@ class _Judge:
             before is None
             or listing
             or entry.version > before
-            or (entry.stream == "docker" and entry.version == before)
+            or (
+                entry.version == before
+                and (entry.stream == "docker" or _same(entry.content, self.latest.get(entry.stream)))
+            )
         )
+        self.latest[entry.stream] = entry.content
         if not rising:
             self._fail(("history.order.version",), f"stream {entry.stream}",
                        f"version {entry.version} comes after {before}: frames were swapped", entry.line)  # fmt: skip
@@ -247,8 +259,6 @@ class _Judge:
             self.names[seen.name] = seen.uid
             for earlier, event in self.early.pop(seen.uid, ()):
                 self._engine(earlier, event)
-            if seen.owner:
-                self._cover("replication.count.kept")
         name = f"pod {seen.name}"
         before = known.oracle.last
         if known.deleted:
@@ -287,6 +297,9 @@ class _Judge:
                        before.node)  # fmt: skip
         if seen.node and (before is None or not before.node):
             self._cover(*self._held("pod.binding.scheduler"))
+            if self.evidence.own and not self.evidence.lost and seen.node not in self.evidence.nodes:
+                self._fail(self._held("pod.binding.scheduler"), f"pod {seen.name}",
+                           f"is bound to {seen.node}, a node that there is not", line, last_line)  # fmt: skip
             if seen.node in self.unfit.get(self.evidence.creation(seen) or 0, ()) and not self.evidence.lost:
                 self._fail(self._held("pod.binding.candidate", "scheduler.candidate.ready"), f"pod {seen.name}",
                            f"is bound to {seen.node}, which was known to be unfit when the pod was created and has "
@@ -409,6 +422,7 @@ class _Judge:
         return seen.ready is not None or seen.deleted
 
     def _controller(self, line: int, seen: ControllerSeen) -> None:
+        self.seen_controllers = True
         rules = self._held("replication.template.always-only")
         if seen.policy != "Always" and rules:
             self._fail(
@@ -457,7 +471,7 @@ class _Judge:
                 if self.events.count(known.first, "disk-died", None):
                     self._cover("pod.event.disk-died")
                 else:
-                    end = Exit("Killed", None, None, known.line, float("inf"))
+                    end = KnownExit("Killed", None, None, known.line, float("inf"))
                     self._absent(known, ("pod.event.disk-died",), "its disk died, and no event is recorded", "", end)
 
     def _all_recorded(self, known: _Pod) -> None:
@@ -467,10 +481,10 @@ class _Judge:
             count = sum(self.events.count(known.first, reason, name) for reason in reasons)
             if self.quiescent and count < ends:
                 what = f"container {name} ended {ends}×, but {count} events tell of an end"
-                end = Exit("", None, None, known.line, float("inf"))
+                end = KnownExit("", None, None, known.line, float("inf"))
                 self._absent(known, ("pod.event.completed", "pod.event.failed"), what, name, end)
 
-    def _absent(self, known: _Pod, rules: tuple[str, ...], what: str, name: str, end: Exit) -> None:
+    def _absent(self, known: _Pod, rules: tuple[str, ...], what: str, name: str, end: KnownExit) -> None:
         """An event is absent: a failure if it is proved that it will not come. A lost line leaves no proof."""
         later = self.events.later(known.first, name, end)
         proof = ""
@@ -561,8 +575,36 @@ class _Judge:
             rules = self._held(*goal.rules) or ("history.goal.reached",)
             certain = self.quiescent and not self.evidence.lost
             why = "nothing more will happen" if certain else "the deadline passed: it may have happened"
+            target = goal.want.node if isinstance(goal.want, NodeWant) else goal.want.pod
+            if target not in self.names and target not in self.nodes:
+                why = f"{target} was never observed; {why}"
             self.findings.append(Finding(Verdict.FAIL if certain else Verdict.UNKNOWN, rules, "goal",
                                          f"not seen: {want_told(goal.want)}; {why}", line))  # fmt: skip
+
+    def _workloads(self) -> None:
+        """Each incarnation ends as its workload says, unless a fault ended it (`history.workload.done`)."""
+        for known in self.pods.values():
+            line = self.evidence.creation(known.first)
+            spec = self.evidence.specs.get(line or 0)
+            if spec is None or known.failed:
+                continue
+            rule = "history.workload.done"
+            workloads = {c.name: c.workload for c in spec.containers}
+            if known.first.members != tuple(workloads):
+                self._fail((rule,), f"pod {spec.name}", f"its containers are {known.first.members}", known.line, 0,
+                           str(tuple(workloads)))  # fmt: skip
+                continue
+            for name, exits in known.exits.known.items():
+                for number, end in exits.items():
+                    expected = _expected_codes(step_of(workloads[name], number))
+                    if end.code in expected or (end.code or 0) in KILLED_CODES:
+                        self._cover(rule)
+                        continue
+                    reason = f"incarnation {number} of container {name} ended with exit code {end.code}"
+                    allowed = (
+                        "any but 0" if len(expected) > 1 else ", ".join(map(str, expected)) or "an end by a signal"
+                    )
+                    self._fail((rule,), f"pod {spec.name}", reason, end.line, 0, allowed)
 
     def _not_shown(self) -> None:
         """What a recording cannot show is told as skipped: an unseen phase or condition is no failure."""
@@ -616,9 +658,31 @@ class _Judge:
         return ""
 
 
+def _same(content: object, before: object) -> bool:
+    """Whether a frame repeats the one before: the same object, received again."""
+    if not isinstance(content, PodSeen | NodeSeen | EventSeen | ControllerSeen) or type(content) is not type(before):
+        return False
+    return msgspec.structs.replace(content, at=0.0) == msgspec.structs.replace(before, at=0.0)
+
+
 def _is_new(content: object) -> bool:
     """Whether an ADDED frame shows a pod that has just been created, rather than one that was there before."""
     return isinstance(content, PodSeen) and content.node is None and not content.containers
+
+
+KILLED_CODES = (137, 143)
+"""Exit codes of a container that got SIGKILL or SIGTERM, by a fault or by the system."""
+
+
+def _expected_codes(step: Step) -> tuple[int, ...]:
+    """The exit codes with which a step of a workload may end by itself."""
+    match step:
+        case Exit(code=code):
+            return (code,)
+        case OutOfMemory():
+            return tuple(range(1, 256))
+        case _:
+            return ()
 
 
 def _spec_problem(seen: PodSeen, first: PodSeen) -> str:

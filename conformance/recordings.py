@@ -18,6 +18,7 @@ events and replication controllers (v1beta3, and v1 where it differs), and event
 from __future__ import annotations
 
 import datetime
+import difflib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -268,10 +269,14 @@ def of_records(name: str, records: list[Record]) -> Recording:
 def _entry(number: int, line: bytes) -> Entry:
     line.decode("utf-8")  # also where a field is not read: raises UnicodeDecodeError
     if b'"stream"' not in line:
+        if b'"kind"' not in line and line.lstrip().startswith(b"{"):
+            raise ValueError("neither a record of ours (with `kind`) nor a frame (with `t`, `stream`, `object`)")
         return _own(number, history.decode(line))
     frame = msgspec.json.decode(line, type=_Line)
     reader = _READERS.get(frame.stream)
     if reader is None:
+        if close := difflib.get_close_matches(frame.stream, _READERS, n=1, cutoff=0.7):
+            raise ValueError(f"unknown stream {frame.stream!r}: expected {close[0]!r}?")
         return Entry(number, frame.t, None, frame.stream)
     return reader(number, frame)
 
@@ -293,6 +298,8 @@ def _watch(frame: _Line, type_: Any) -> tuple[bool, Any] | None:
 
 
 def _version(meta: _Meta) -> int | None:
+    if meta.resourceVersion and not meta.resourceVersion.isdigit():
+        raise ValueError(f"resourceVersion {meta.resourceVersion!r}: expected a number")
     return int(meta.resourceVersion) if meta.resourceVersion else None
 
 

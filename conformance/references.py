@@ -33,6 +33,7 @@ JUDGED = {
     "history.order.time": "the time of the lines never falls",
     "history.order.version": "versions within a stream rise",
     "history.goal.reached": "what a scenario waits for is seen",
+    "history.workload.done": "containers end as their workloads say",
     "pod.event.completed": "every normal exit is recorded",
     "pod.event.failed": "every abnormal exit is recorded",
     "pod.event.out-of-memory": "every end for want of memory is recorded",

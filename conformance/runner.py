@@ -56,7 +56,7 @@ def runtime_class(spec: str) -> type[Any]:
         module = _module_from_file(Path(place)) if place.endswith(".py") else importlib.import_module(place)
     except NoRuntime:
         raise
-    except Exception as error:  # an adapter may raise anything while it is imported
+    except (Exception, SystemExit) as error:  # an adapter may raise anything while it is imported
         raise NoRuntime(f"adapter {place} cannot be imported: {type(error).__name__}: {error}") from error
     found = getattr(module, name, None)
     if not inspect.isclass(found):
@@ -104,10 +104,14 @@ def start(found: type[Any], fault: str | None = None) -> Runtime:
     try:
         runtime: Runtime = found(fault=fault) if fault else found()
         about = runtime.describe()
-    except Exception as error:  # an adapter may raise anything
+    except (Exception, SystemExit) as error:  # an adapter may raise anything
         raise NoRuntime(f"adapter {found.__name__} cannot be started: {type(error).__name__}: {error}") from error
     if not isinstance(about, About):
         raise NoRuntime(f"adapter {found.__name__}: describe() returned {type(about).__name__}: expected About")
+    if not isinstance(about.capabilities, frozenset) or not all(isinstance(c, str) for c in about.capabilities):
+        raise NoRuntime(
+            f"adapter {found.__name__}: capabilities are {about.capabilities!r}: expected a frozenset of names"
+        )
     if unknown := sorted(about.capabilities - CAPABILITIES.keys()):
         raise NoRuntime(
             f"adapter {found.__name__}: unknown capability {unknown[0]!r}{registry.nearest(unknown[0], CAPABILITIES)}"
@@ -177,7 +181,7 @@ def run_scenario(
         history.add(Broken(reason="interrupted"), history.records[-1].t)
     except Unsupported as error:
         history.add(Broken(reason=str(error), skip=True), history.records[-1].t)
-    except Exception as error:  # the adapter, or we, broke: a verdict of its own
+    except BaseException as error:  # the adapter, or we, broke: a verdict of its own, also if it tried to exit
         where = "".join(traceback.format_exception(error)[-2:]).strip()
         history.add(Broken(reason=f"{type(error).__name__}: {error}\n{where}"), history.records[-1].t)
     else:
@@ -186,7 +190,7 @@ def run_scenario(
         if cluster is not None:
             try:
                 cluster.close()
-            except Exception as error:  # a failing clean-up must be told, too
+            except BaseException as error:  # a failing clean-up must be told, too
                 history.add(Broken(reason=f"close: {type(error).__name__}: {error}"), history.records[-1].t)
         history.close()
     judgement = judge(recordings.of_records(scenario.id, history.records), profile)

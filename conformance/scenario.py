@@ -18,7 +18,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
 
-from conformance.history import Action, EventWant, Goal, History, NodeWant, PodWant, Quiescent, Seen, Want
+import msgspec
+
+from conformance.history import (
+    Action,
+    EventWant,
+    Goal,
+    History,
+    NodeWant,
+    PodWant,
+    Quiescent,
+    Seen,
+    Want,
+    decode,
+    encode,
+)
 from conformance.runtime import (
     Cluster,
     ConditionStatus,
@@ -26,6 +40,7 @@ from conformance.runtime import (
     EventSeen,
     Fault,
     NodeSeen,
+    Observation,
     PodSeen,
     PodSpec,
     Policy,
@@ -42,6 +57,14 @@ POLICIES: tuple[Policy, ...] = ("Always", "OnFailure", "Never")
 
 class DeadlinePassed(Exception):
     """What a scenario waited for was not seen in time, or cannot come any more."""
+
+
+class AdapterError(Exception):
+    """What the adapter returned is not what the protocol says: which method, and what was expected."""
+
+
+MAX_RECORDS = 100_000
+"""Lines of one scenario's history; an adapter that goes on for ever is told so."""
 
 
 class Interrupted(Exception):
@@ -265,7 +288,10 @@ class Run:
         seen = self._cluster.observe(timeout)
         if not seen:
             self._now += timeout
+        if len(self._history.records) > MAX_RECORDS:
+            raise AdapterError(f"more than {MAX_RECORDS:,} observations in one scenario")
         for what in seen:
+            _check(what)
             self._now = max(self._now, what.at)
             match what:
                 case PodSeen():
@@ -275,6 +301,16 @@ class Run:
                 case EventSeen():
                     self._events[what.id] = what
             self._history.add(Seen(what=what), self._now)
+
+
+def _check(what: object) -> None:
+    """Whether an observation is one, with every field of its type. Raises AdapterError."""
+    if not isinstance(what, Observation):
+        raise AdapterError(f"observe() returned {type(what).__name__}: expected PodSeen, NodeSeen, EventSeen, …")
+    try:
+        decode(encode(Seen(what=what)))
+    except (msgspec.MsgspecError, TypeError, ValueError, UnicodeError) as error:
+        raise AdapterError(f"observe() returned a {type(what).__name__} that is none: {error}") from error
 
 
 def _refused(action: Action, reason: str) -> Action:

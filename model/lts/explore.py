@@ -120,7 +120,9 @@ def _weights(compiled: Compiled) -> Ints:
         weights.append(weight)
         weight *= size
     if weight > 2**62:
-        raise TooLarge(f"network {compiled.network.name}: {weight:.1e} combinations of states are too many to number")
+        raise TooLarge(
+            f"network {compiled.network.name}: 10^{len(str(weight)) - 1} combinations of states are too many to number"
+        )
     return np.array(weights, dtype=np.int64)
 
 

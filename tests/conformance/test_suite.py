@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import datetime
 import inspect
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from adapters.simulator import FAULTS, Simulator
+from adapters.simulator import FAULTS, SimulatedCluster, Simulator
 from conformance import deviations, recordings, report, runner, smoke
 from conformance.history import History
 from conformance.judge import judge
 from conformance.runner import NoRuntime, Outcome, Settings, run_all, run_scenario
-from conformance.runtime import Cluster, Runtime
+from conformance.runtime import Cluster, Observation, PodSeen, Runtime
 from conformance.scenario import Run, Scenario, all_scenarios, selected
 from conformance.verdict import Verdict
 from model.profiles import PROFILES, profile
@@ -119,6 +121,82 @@ def test_the_smoke_check_tells_a_wrong_adapter_from_a_wrong_runtime() -> None:
     assert smoke.smoke(wrong_runtimes.BreaksOnCreate(), settings).verdict is Verdict.ERROR
     assert smoke.smoke(Simulator(fault="node-skips-pending"), settings).verdict is Verdict.PASS
     assert smoke.smoke(wrong_runtimes.Blind(), settings).verdict is Verdict.UNKNOWN
+
+
+def altered(change: Callable[[PodSeen], object]) -> Runtime:
+    """The simulator with its pod observations changed on their way."""
+
+    class Altered(Simulator):
+        class Changed(SimulatedCluster):
+            def observe(self, timeout: float) -> Sequence[Observation]:
+                return [change(o) if isinstance(o, PodSeen) else o for o in super().observe(timeout)]  # type: ignore[misc]
+
+        def open(self, scenario: str, seed: int, profile: str) -> SimulatedCluster:
+            cluster = super().open(scenario, seed, profile)
+            cluster.__class__ = self.Changed
+            return cluster
+
+    return Altered()
+
+
+def wrong_code(seen: PodSeen) -> PodSeen:
+    statuses = tuple(
+        msgspec.structs.replace(c, exit_code=8 if c.exit_code == 7 else c.exit_code,
+                                last_exit_code=8 if c.last_exit_code == 7 else c.last_exit_code)
+        for c in seen.containers or ()
+    )  # fmt: skip
+    return msgspec.structs.replace(seen, containers=statuses or None)
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (lambda o: "a pod", "observe() returned str: expected PodSeen"),
+        (lambda o: msgspec.structs.replace(o, policy="Foo"), "Invalid enum value 'Foo'"),
+        (lambda o: msgspec.structs.replace(o, phase=3), "Expected `str`, got `int`"),
+        (lambda o: msgspec.structs.replace(o, at=float("nan")), "Expected `float`, got `null`"),
+        (lambda o: msgspec.structs.replace(o, containers=7), "Expected `array | null`, got `int`"),
+    ],
+    ids=["no-struct", "enum", "phase", "nan", "containers"],
+)  # fmt: skip
+def test_an_observation_that_is_none_is_an_error_of_the_adapter(
+    change: Callable[[PodSeen], object], problem: str
+) -> None:
+    outcomes = run(altered(change), "pod.restart.failure.never")
+    assert verdicts(outcomes) == {Verdict.ERROR}
+    assert problem in outcomes[0].reason
+
+
+@pytest.mark.parametrize(
+    ("change", "rule"),
+    [
+        (wrong_code, "history.workload.done"),
+        (lambda o: msgspec.structs.replace(o, node="elsewhere" if o.node else None), "pod.binding.scheduler"),
+        (lambda o: msgspec.structs.replace(o, members=("zz",), containers=None), "history.workload.done"),
+    ],
+    ids=["exit-code", "node", "members"],
+)  # fmt: skip
+def test_an_observation_that_contradicts_what_was_asked_for_is_a_failure(
+    change: Callable[[PodSeen], object], rule: str
+) -> None:
+    """A container exits with 8 though its workload says 7; a pod runs on a node that nobody created."""
+    outcomes = run(altered(change), "pod.restart.failure.never")
+    failed = [f for o in outcomes for f in o.judgement.findings if f.verdict is Verdict.FAIL]
+    assert any(rule in f.rules for f in failed), failed
+
+
+def test_an_adapter_that_tries_to_exit_is_an_error() -> None:
+    class Exits(Simulator):
+        def open(self, scenario: str, seed: int, profile: str) -> SimulatedCluster:
+            raise SystemExit(0)
+
+    assert verdicts(run(Exits(), "pod.restart.success")) == {Verdict.ERROR}
+
+
+def test_the_smoke_check_ends_with_an_adapter_that_hangs() -> None:
+    outcome = smoke.smoke(wrong_runtimes.Hangs(), Settings(SEED, limit=0.3))
+    assert outcome.verdict is Verdict.ERROR
+    assert "did not come back" in outcome.reason
 
 
 # --- finding a runtime ----------------------------------------------------------------------------------------------
@@ -292,14 +370,15 @@ def test_a_deviation_that_has_expired_excuses_nothing(tmp_path: Path) -> None:
     ("text", "message"),
     [
         (
-            '[[deviation]]\nid = "pod.evnt"\nreason = ""\nlink = ""\nexpires = 2027-01-01',
+            '[[deviation]]\nid = "pod.evnt"\nreason = "r"\nlink = "l"\nexpires = 2027-01-01',
             r"no rule id begins with 'pod.evnt'",
         ),
-        ('[[deviation]]\nid = "pod.event"\nreason = ""\nlink = ""', r"missing required field `expires`"),
+        ('[[deviation]]\nid = "pod.event"\nreason = "r"\nlink = "l"', r"missing required field `expires`"),
         (
-            '[[deviation]]\nid = "pod.event"\nreason = ""\nlink = ""\nexpires = "soon"',
+            '[[deviation]]\nid = "pod.event"\nreason = "r"\nlink = "l"\nexpires = "soon"',
             r"Invalid RFC3339|Expected `date`",
         ),
+        ('[[deviation]]\nid = ""\nreason = "r"\nlink = "l"\nexpires = 2027-01-01', r"length >= 1"),
         ("[[deviations]]\n", r"unknown field `deviations`"),
         ("[[", r"."),
     ],
