@@ -22,6 +22,7 @@ from model.cluster import ANYWHERE, Size, network
 from model.lts.network import Network, Vector
 from model.lts.table import Row, Table
 from model.profiles import PROFILES, Profile
+from model.registry import all_rules
 
 Tagged = tuple[str, str | None]
 """A container's state, and the state in which its last restart since the last observation began."""
@@ -362,8 +363,6 @@ RESTART_RULES = {
 
 def held(profile: Profile, rules: tuple[str, ...]) -> tuple[str, ...]:
     """Those of ``rules`` that hold in the profile."""
-    from model.registry import all_rules
-
     known = all_rules()
     return tuple(r for r in rules if r in known and profile.name in known[r].profiles)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import html
 import re
+import subprocess
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -228,9 +229,9 @@ def draw(
 ) -> list[Path]:
     """Write every table of the profiles as ``<out>/<profile>/<table>.<suffix>`` and return the files.
 
-    Without Graphviz' program ``dot`` SVG and PNG are left out, and ``say`` is told once how to get them. The same
-    tables give the same bytes each time, SVG and PNG as far as ``dot`` and the fonts are the same. Raises ValueError
-    for an unknown format.
+    Without Graphviz' program ``dot``, or with one that fails, SVG and PNG are left out, and ``say`` is told once how to
+    get them. The same tables give the same bytes each time, SVG and PNG as far as ``dot`` and the fonts are the same.
+    Raises ValueError for an unknown format.
     """
     if unknown := [name for name in formats if name not in SUFFIXES]:
         raise ValueError(f"no format {unknown[0]!r}; there are: {', '.join(SUFFIXES)}")
@@ -243,7 +244,7 @@ def draw(
             for name in formats:
                 try:
                     content = _content(name, profile, table, drawn) if rendering or name in ("dot", "mermaid") else None
-                except graphviz.ExecutableNotFound:
+                except (graphviz.ExecutableNotFound, subprocess.CalledProcessError):
                     content, rendering = None, False
                     if say:
                         say(WITHOUT_DOT)

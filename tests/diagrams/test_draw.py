@@ -210,3 +210,15 @@ def test_an_unknown_format_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no format 'gif'; there are: svg, png, dot, mermaid"):
         draw(tmp_path, EVERY, formats=("gif",))
     assert not list(tmp_path.iterdir())
+
+
+def test_a_dot_that_fails_is_like_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """DOT and Mermaid are still written, and one line says how to get the rest."""
+    broken = tmp_path / "dot"
+    broken.write_text("#!/bin/sh\nexit 3\n")
+    broken.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    said: list[str] = []
+    written = draw(tmp_path / "out", list(PROFILES.values())[:1], say=said.append)
+    assert len(said) == 1
+    assert {path.suffix for path in written} == {".dot", ".mmd"}
