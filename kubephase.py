@@ -665,7 +665,7 @@ def progress(what: str, total: int) -> Iterator[Any]:
         TimeElapsedColumn(),
         TextColumn("{task.fields[note]}"),
     )
-    with Progress(*columns, console=STDERR, transient=True) as bar:
+    with Progress(*columns, console=STDERR, transient=True, disable=not STDERR.is_terminal) as bar:
         task = bar.add_task(what, total=total, note="")
         yield lambda note: bar.update(task, advance=1, note=note)
 
