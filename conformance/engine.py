@@ -29,12 +29,18 @@ class Ledger:
     codes: dict[str, int | None] = field(default_factory=dict)
     shown: set[str] = field(default_factory=set)
     """Incarnations that a status has shown to have ended. The engine knows earlier: statuses lag behind it."""
+    newest: dict[str, str | None] = field(default_factory=dict)
+    """By container, the incarnation last shown: once another one is, it has ended."""
     told: set[str] = field(default_factory=set)
     """Incarnations that the engine has told to have ended."""
 
     def statuses(self, status: ContainerSeen) -> str:
         """Take a status in; what is wrong with it, or nothing."""
         problem = ""
+        before = self.newest.setdefault(status.name, status.instance) if status.instance else None
+        if status.instance and before and before != status.instance:
+            self.shown.add(before)
+            self.newest[status.name] = status.instance
         if status.last_instance and status.last_exit_code is not None:
             problem = self._end(status.last_instance, status.last_exit_code)
             self.shown.add(status.last_instance)

@@ -106,6 +106,17 @@ def test_an_incarnation_that_has_ended_does_not_run_again(tmp_path: Path) -> Non
     assert broken(judged(found, tmp_path)) & {"pod.restart.new-container", "pod.restart.count-reconstructed"}
 
 
+def test_an_incarnation_that_was_replaced_does_not_come_back(tmp_path: Path) -> None:
+    """Also where the count says nothing, as it is not exact from five on (RESTART-9)."""
+    found = lines("s03-two-1-0-always")
+    frames = pod_frames(found, lambda p: any(c["restartCount"] >= 5 for c in p["status"].get("containerStatuses", [])))
+    ids = [c["containerID"] for c in pod_at(found, frames[0])["status"]["containerStatuses"] if c["name"] == "c1"]
+    status = next(c for c in pod_at(found, frames[-1])["status"]["containerStatuses"] if c["name"] == "c1")
+    assert status["containerID"] != ids[0]
+    status["containerID"] = ids[0]
+    assert "pod.restart.new-container" in broken(judged(found, tmp_path))
+
+
 def test_a_changed_image_explains_a_restart_under_never_and_nothing_else_does(tmp_path: Path) -> None:
     """RESTART-3: evidence is needed, for this very container."""
     found = lines("s03-two-1-0-never")
