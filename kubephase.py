@@ -22,7 +22,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from tabulate import tabulate
 
 from conformance import deviations, noderecord, recordings, references, report, runner, smoke
-from conformance.evidence import gather
 from conformance.history import as_dict
 from conformance.judge import Judgement, judge
 from conformance.runner import Outcome, Settings
@@ -426,7 +425,7 @@ def trace(files: tuple[Path, ...], asked: Profile | None, as_json: bool) -> None
                 problems.append(str(error))
                 continue
             try:
-                profile = asked or profile_of(gather(recording).profile or "seed")
+                profile = asked or profile_of(recording.profile or "seed")
             except UnknownProfile as error:
                 problems.append(f"{path}: {error}")
                 continue

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from conformance.oracle import RESTART_RULES, PodOracle, Tagged, shortest
+from conformance.oracle import RESTART_RULES, PodOracle, reach, shortest
 from conformance.runtime import ContainerSeen, EngineSeen
 from model import container
 from model.lts.table import Row, Table
@@ -72,7 +72,7 @@ class EngineOracle:
     """The members of one pod as the engine tells of them."""
 
     pod: PodOracle
-    states: dict[str, frozenset[Tagged]] = field(default_factory=dict)
+    states: dict[str, frozenset[str]] = field(default_factory=dict)
     killed: set[str] = field(default_factory=set)
     out_of_memory: set[str] = field(default_factory=set)
 
@@ -85,15 +85,15 @@ class EngineOracle:
             self.killed.add(seen.instance)
             return EngineStep()
         table = self.pod.table
-        before = self.states.get(seen.container, frozenset({("Waiting", None)}))
-        reach = _spread(table, before, barred)
+        before = self.states.get(seen.container, frozenset({table.initial}))
+        possible = reach(table, before, barred)
         events = self._events(seen)
-        after = _fired(table, reach, events, barred) if events else reach
+        after = _fired(table, possible, events, barred) if events else possible
         if after:
             self.states[seen.container] = after
-            return EngineStep(shortest(table, frozenset(state for state, _ in before), after, barred))
-        self.states[seen.container] = frozenset((state, None) for state in table.states)
-        were = tuple(sorted({state for state, _ in reach}))
+            return EngineStep(shortest(table, before, frozenset((state, None) for state in after), barred))
+        self.states[seen.container] = frozenset(table.states)
+        were = tuple(sorted(possible))
         broken = [f"{r}.{self.pod.policy.lower()}" for state in were for r in RESTART_RULES.get(state, ())]
         return EngineStep(broken=self.pod.held(*dict.fromkeys(broken)), were=were)
 
@@ -111,25 +111,7 @@ class EngineOracle:
                 return {"Completed": ("exit_zero",), "OOMKilled": ("out_of_memory",)}.get(ends[0], ("exit_failure",))
 
 
-def _spread(table: Table, states: frozenset[Tagged], barred: frozenset[str]) -> frozenset[Tagged]:
-    """Everything that silent steps of one table lead to."""
-    reached, frontier = set(states), list(states)
-    while frontier:
-        state, tag = frontier.pop()
-        for row in table.rows:
-            after = (row.target, tag)
-            if row.source == state and row.event not in barred and after not in reached:
-                reached.add(after)
-                frontier.append(after)
-    return frozenset(reached)
-
-
-def _fired(
-    table: Table, states: frozenset[Tagged], events: tuple[str, ...], barred: frozenset[str]
-) -> frozenset[Tagged]:
-    sources = {state for state, _ in states}
+def _fired(table: Table, states: frozenset[str], events: tuple[str, ...], barred: frozenset[str]) -> frozenset[str]:
     return frozenset(
-        (row.target, None)
-        for row in table.rows
-        if row.source in sources and row.event in events and row.event not in barred
+        row.target for row in table.rows if row.source in states and row.event in events and row.event not in barred
     )

@@ -11,7 +11,7 @@ import bisect
 from collections import defaultdict
 from dataclasses import dataclass, field
 
-from conformance.history import Action, Broken, End, Header, Seen
+from conformance.history import Action, Broken, End, Header
 from conformance.recordings import Recording
 from conformance.runtime import EngineSeen, EventSeen, NodeSeen, PodSeen, PodSpec
 
@@ -34,7 +34,6 @@ class Evidence:
     own: bool = False
     ended: bool = False
     lost: bool = False
-    profile: str | None = None
     rules: tuple[str, ...] = ()
     nodes: set[str] = field(default_factory=set)
     specs: dict[int, PodSpec] = field(default_factory=dict)
@@ -169,7 +168,7 @@ def gather(recording: Recording) -> Evidence:
     for entry in recording.entries:
         match entry.content:
             case Header():
-                found.own, found.profile, found.rules = True, entry.content.profile, entry.content.rules
+                found.own, found.rules = True, entry.content.rules
             case Action():
                 found._action(entry.line, entry.content)
             case End() | Broken():
@@ -177,6 +176,6 @@ def gather(recording: Recording) -> Evidence:
         if entry.stream == "history" and entry.version is not None:
             found.lost |= entry.version > number + 1
             number = max(number, entry.version)
-        found._seen(entry.line, entry.content.what if isinstance(entry.content, Seen) else entry.content)
+        found._seen(entry.line, entry.what)
     found.lost |= found.own and bool(recording.bad)
     return found

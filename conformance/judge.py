@@ -203,9 +203,9 @@ class _Judge:
         versions[entry.stream] = max(entry.version, before or entry.version)
 
     def _take(self, entry: Entry) -> None:
-        content = entry.content.what if isinstance(entry.content, Seen) else entry.content
         if isinstance(entry.content, Seen):
             self.quiescent = 0
+        content = entry.what
         match content:
             case Action():
                 self._action(entry.line, content)
@@ -390,11 +390,11 @@ class _Judge:
         self.shown |= {name for name in ("phase", "reachable") if getattr(seen, name) is not None}
         was, before = known.states, known.last
         explained = known.observe(seen)
+        last_line = self.node_lines.get(seen.name, 0)
         never_set = self._held("node.phase.never-set")
         if never_set and before is not None and before.phase != seen.phase:
             why = f"the phase changes from {before.phase!r} to {seen.phase!r}"
-            self._fail(never_set, f"node {seen.name}", why, line, self.node_lines.get(seen.name, 0))
-        last_line = self.node_lines.get(seen.name, 0)
+            self._fail(never_set, f"node {seen.name}", why, line, last_line)
         if not explained.belief:
             self._fail(explained.rules, f"node {seen.name}", explained.why, line, last_line, explained.allowed)
         else:

@@ -104,9 +104,9 @@ def _tag(event: str, state: str, tag: str | None) -> str | None:
     return state
 
 
-def initial(policy_containers: int) -> Belief:
+def initial(containers: int) -> Belief:
     """A pod that has just been accepted."""
-    return {"Unbound": (frozenset({("Waiting", None)}),) * policy_containers}
+    return {"Unbound": (frozenset({("Waiting", None)}),) * containers}
 
 
 @dataclass
@@ -148,11 +148,7 @@ class PodOracle:
     def observe(self, seen: PodSeen, barred: frozenset[str]) -> Explanation:
         """Take an observation in. After an inexplicable one the oracle goes on from whatever could look like it."""
         explanation = self._revived(seen, barred) or self._explain(seen, self.may_become(barred))
-        if not explanation.belief:
-            explanation.belief = {}
-            self.belief = self._anything_like(seen)
-        else:
-            self.belief = explanation.belief
+        self.belief = explanation.belief or self._anything_like(seen)
         self.last = seen
         return explanation
 
@@ -160,10 +156,10 @@ class PodOracle:
         """A phase that the phase table does not lead to from a terminal one, whatever the statuses say."""
         if self.last is None or self.last.phase not in pod.TERMINAL:
             return None
-        reach = _reach(self.profile.phases[self.policy], frozenset({self.last.phase}), barred)
-        if seen.phase in reach:
+        possible = reach(self.profile.phases[self.policy], frozenset({self.last.phase}), barred)
+        if seen.phase in possible:
             return None
-        allowed = ", ".join(sorted(reach - {"Deleted"}))
+        allowed = ", ".join(sorted(possible - {"Deleted"}))
         rules = self.held("pod.phase.terminal", "pod.phase.final") + self._ended_rules()
         return Explanation({}, f"the phase is {seen.phase!r} after {self.last.phase}", rules, allowed)
 
@@ -427,12 +423,12 @@ class NodeOracle:
     def observe(self, seen: NodeSeen, barred: frozenset[str] = frozenset()) -> Explanation:
         """Take an observation in."""
         table = self.profile.node.flattened()
-        reach = _reach(table, self.states, barred)
-        fitting = frozenset(s for s in reach if node_fits(self.profile, s, seen))
+        possible = reach(table, self.states, barred)
+        fitting = frozenset(s for s in possible if node_fits(self.profile, s, seen))
         explanation = Explanation(dict.fromkeys(fitting, ()))
         if not fitting:
             explanation.why = f"the node {node_told(seen)}"
-            explanation.allowed = ", ".join(sorted(reach))
+            explanation.allowed = ", ".join(sorted(possible))
             explanation.rules = self._rules(seen)
             fitting = frozenset(s for s in table.states if node_fits(self.profile, s, seen)) or frozenset(table.states)
         self.states, self.last = fitting, seen
@@ -450,15 +446,9 @@ class NodeOracle:
 
 
 @functools.cache
-def _reach(table: Table, states: frozenset[str], barred: frozenset[str]) -> frozenset[str]:
-    reached, frontier = set(states), list(states)
-    while frontier:
-        state = frontier.pop()
-        for row in table.rows:
-            if row.source == state and row.event not in barred and row.target not in reached:
-                reached.add(row.target)
-                frontier.append(row.target)
-    return frozenset(reached)
+def reach(table: Table, states: frozenset[str], barred: frozenset[str]) -> frozenset[str]:
+    """`Table.reach`, remembered: a history asks the same again and again."""
+    return table.reach(states, barred)
 
 
 def node_fits(profile: Profile, state: str, seen: NodeSeen) -> bool:

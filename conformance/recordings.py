@@ -62,6 +62,11 @@ class Entry(msgspec.Struct, frozen=True):
     added: bool = False
     """Whether a watch frame says ADDED: those that begin a watch list what is there, in any order."""
 
+    @property
+    def what(self) -> Record | Observation | None:
+        """The content, an observation of ours without the record around it."""
+        return self.content.what if isinstance(self.content, history.Seen) else self.content
+
 
 class Recording(msgspec.Struct, frozen=True):
     """A file, read: its entries, the lines that could not be read, and how many frames no rule speaks of."""
@@ -70,6 +75,11 @@ class Recording(msgspec.Struct, frozen=True):
     entries: list[Entry]
     bad: list[BadLine]
     ignored: int = 0
+
+    @property
+    def profile(self) -> str | None:
+        """The profile that a run of ours was judged by; None for a recording of others."""
+        return next((e.content.profile for e in self.entries if isinstance(e.content, history.Header)), None)
 
 
 class UnreadableFile(Exception):
@@ -285,16 +295,12 @@ def _own(number: int, record: Record) -> Entry:
     return Entry(number, record.t, record, "history", record.seq)
 
 
-def _is_added(frame: _Line) -> bool:
-    return msgspec.json.decode(frame.object, type=_Watch).type == "ADDED"
-
-
-def _watch(frame: _Line, type_: Any) -> tuple[bool, Any] | None:
-    """Whether the frame tells a deletion, and its object; None for a watch that broke off."""
+def _watch(frame: _Line, type_: Any) -> tuple[str, Any] | None:
+    """What the frame tells (ADDED, MODIFIED or DELETED), and its object; None for a watch that broke off."""
     watch = msgspec.json.decode(frame.object, type=_Watch)
     if watch.type == "ERROR":
         return None
-    return watch.type == "DELETED", msgspec.json.decode(watch.object, type=type_)
+    return watch.type, msgspec.json.decode(watch.object, type=type_)
 
 
 def _version(meta: _Meta) -> int | None:
@@ -307,7 +313,7 @@ def _pod(number: int, frame: _Line) -> Entry:
     read = _watch(frame, _Pod)
     if read is None:
         return Entry(number, frame.t, None, frame.stream)
-    deleted, pod = read
+    told, pod = read
     statuses = pod.status.containerStatuses
     seen = PodSeen(
         at=frame.t,
@@ -318,12 +324,12 @@ def _pod(number: int, frame: _Line) -> Entry:
         members=tuple(c.name for c in pod.spec.containers),
         node=pod.spec.host or pod.spec.nodeName or None,
         containers=tuple(_container(s) for s in statuses) if statuses else None,
-        deleted=deleted,
+        deleted=told == "DELETED",
         owner=pod.metadata.annotations.get("kubernetes.io/created-by"),
         images=tuple(c.image for c in pod.spec.containers),
         probed=tuple(c.name for c in pod.spec.containers if c.livenessProbe),
     )
-    return Entry(number, frame.t, seen, frame.stream, _version(pod.metadata), _is_added(frame))
+    return Entry(number, frame.t, seen, frame.stream, _version(pod.metadata), told == "ADDED")
 
 
 def _container(status: _Status) -> ContainerSeen:
@@ -361,7 +367,7 @@ def _node(number: int, frame: _Line) -> Entry:
     read = _watch(frame, _Node)
     if read is None:
         return Entry(number, frame.t, None, frame.stream)
-    deleted, node = read
+    told, node = read
     conditions = {c.type: c.status for c in node.status.conditions or []}
     seen = NodeSeen(
         at=frame.t,
@@ -371,14 +377,14 @@ def _node(number: int, frame: _Line) -> Entry:
         reachable=conditions.get("Reachable"),
         ready=conditions.get("Ready"),
         unschedulable=node.spec.unschedulable,
-        deleted=deleted,
+        deleted=told == "DELETED",
     )
-    return Entry(number, frame.t, seen, frame.stream, _version(node.metadata), _is_added(frame))
+    return Entry(number, frame.t, seen, frame.stream, _version(node.metadata), told == "ADDED")
 
 
 def _event(number: int, frame: _Line) -> Entry:
     read = _watch(frame, _Event)
-    if read is None or read[0]:  # an event that expired tells nothing
+    if read is None or read[0] == "DELETED":  # an event that expired tells nothing
         return Entry(number, frame.t, None, frame.stream)
     event = read[1]
     path = event.involvedObject.fieldPath
@@ -403,7 +409,7 @@ def _controller(number: int, frame: _Line) -> Entry:
     read = _watch(frame, _Controller)
     if read is None:
         return Entry(number, frame.t, None, frame.stream)
-    deleted, controller = read
+    told, controller = read
     template = controller.spec.template
     seen = ControllerSeen(
         at=frame.t,
@@ -412,7 +418,7 @@ def _controller(number: int, frame: _Line) -> Entry:
         wanted=controller.spec.replicas,
         counted=controller.status.replicas,
         policy=template.spec.restartPolicy if template else "Always",
-        deleted=deleted,
+        deleted=told == "DELETED",
     )
     return Entry(number, frame.t, seen, frame.stream, _version(controller.metadata))
 
@@ -449,6 +455,5 @@ _READERS = {
 def observations(recording: Recording) -> Iterator[tuple[Entry, Observation]]:
     """The observations of a recording, each with its entry."""
     for entry in recording.entries:
-        content = entry.content.what if isinstance(entry.content, history.Seen) else entry.content
-        if isinstance(content, Observation):
-            yield entry, content
+        if isinstance(what := entry.what, Observation):
+            yield entry, what

@@ -7,7 +7,7 @@ nothing. A state may hold orthogonal regions, each a table of its own, that run 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -66,7 +66,7 @@ class Table:
             if not row.rules:
                 raise ValueError(f"table {self.name}: row {row} names no rule")
             seen.add(key)
-        if unreached := known - self.reachable():
+        if unreached := known - self.reach({self.initial}):
             raise ValueError(f"table {self.name}: no row leads to {', '.join(sorted(unreached))}")
 
     def _check_regions(self) -> None:
@@ -83,16 +83,16 @@ class Table:
                     )
                 taken |= own
 
-    def reachable(self) -> set[str]:
-        """The states that rows lead to from the initial one."""
-        reached, frontier = {self.initial}, [self.initial]
+    def reach(self, states: Iterable[str], barred: Collection[str] = ()) -> frozenset[str]:
+        """The states that rows lead to from ``states``, themselves included, without the events in ``barred``."""
+        reached, frontier = set(states), list(states)
         while frontier:
             state = frontier.pop()
             for row in self.rows:
-                if row.source == state and row.target not in reached:
+                if row.source == state and row.event not in barred and row.target not in reached:
                     reached.add(row.target)
                     frontier.append(row.target)
-        return reached
+        return frozenset(reached)
 
     @cached_property
     def events(self) -> tuple[str, ...]:
