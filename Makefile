@@ -1,16 +1,24 @@
-# make demo: the main job.  make test: every test.  Both set up what they need, beside the code and nowhere else.
+# make demo: the main job.  make test: every test.  make live: the whole suite on real Docker engines of its own (root).
+# All set up what they need, beside the code and nowhere else.
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 OUT    := out
 
-.PHONY: demo test lint docs benchmark clean
+.PHONY: demo test live live-docs lint docs benchmark clean
 
 demo: $(VENV)/.ready
 	@$(BIN)/kubephase demo --recordings tests/data/recordings/v0.17.0 --out $(OUT)
 
 test: lint
 	@$(BIN)/python -m pytest
+
+live: $(VENV)/.ready
+	@sh tools/live.sh $(BIN) $(OUT)/live --check
+
+# docs/live.md, from a run on real engines.
+live-docs: $(VENV)/.ready
+	@sh tools/live.sh $(BIN) $(OUT)/live
 
 lint: $(VENV)/.ready
 	@$(BIN)/ruff check --quiet .

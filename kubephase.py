@@ -25,6 +25,7 @@ from conformance import deviations, noderecord, recordings, references, report, 
 from conformance.history import as_dict
 from conformance.judge import Judgement, judge
 from conformance.runner import Outcome, Settings
+from conformance.runtime import Measures
 from conformance.scenario import selected
 from conformance.verdict import SIGN, Verdict, exit_code, worst
 from model import registry
@@ -220,11 +221,20 @@ def verified_text(data: dict[str, Any]) -> str:
     metavar="DIR",
     help="Write report.jsonl, junit.xml and the histories there.",
 )
+@click.option(
+    "--docker-host",
+    "docker_hosts",
+    multiple=True,
+    metavar="URL",
+    help="An engine for the runtime docker, tcp://… or unix://… (may be repeated: each is a node).",
+)
+@click.option("--image", metavar="NAME", help="An image that the engines have; without one it is made here.")
+@click.option("--floor", "with_floor", is_flag=True, help="Measure, too, how long the bare containers take.")
 @click.option("--seed", type=int, default=0, show_default=True, metavar="N", help="Seed of the run.")
 @click.option(
     "--jobs",
     type=click.IntRange(1),
-    default=min(8, os.cpu_count() or 1),
+    default=runner.JOBS,
     show_default=True,
     metavar="N",
     help="Scenarios side by side.",
@@ -258,9 +268,9 @@ def verified_text(data: dict[str, Any]) -> str:
 @click.option("--smoke", "smoke_only", is_flag=True, help="Only check that the adapter works at all.")
 @JSON_OPTION
 def conform(
-    spec: str, profile: Profile, prefixes: tuple[str, ...], folder: Path | None, seed: int, jobs: int, deadline: float,
-    limit: float, fault: str | None, deviations_file: Path | None, list_faults: bool, list_only: bool, smoke_only: bool,
-    as_json: bool,
+    spec: str, profile: Profile, prefixes: tuple[str, ...], folder: Path | None, docker_hosts: tuple[str, ...],
+    image: str | None, with_floor: bool, seed: int, jobs: int, deadline: float, limit: float, fault: str | None,
+    deviations_file: Path | None, list_faults: bool, list_only: bool, smoke_only: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Run the conformance suite against a runtime."""
     try:
@@ -274,7 +284,7 @@ def conform(
             return
         if not scenarios:
             raise BadInput(f"no scenario checks a rule of {profile.name} under {', '.join(prefixes)}")
-        runtime = runner.start(found, fault)
+        runtime = runner.start(found, fault, {"docker_hosts": docker_hosts, "image": image})
         declared = deviations.load(deviations_file) if deviations_file else []
         histories = _make_folder(folder / "histories") if folder else None
     except (registry.UnknownRule, runner.NoRuntime, deviations.BadDeviations) as error:
@@ -282,6 +292,7 @@ def conform(
     settings = Settings(profile, seed, jobs, deadline, limit, histories)
     data = report.run_data(runtime.describe(), spec, settings, prefixes, fault)
     begun = time.perf_counter()
+    seconds, floor = 0.0, None
     outcomes: list[Outcome] = []
     interrupted = False
     try:
@@ -294,18 +305,25 @@ def conform(
                 for outcome in runner.run_all(runtime, scenarios, settings):
                     outcomes.append(outcome)
                     advance(f"{SIGN[outcome.verdict]} {outcome.scenario.id}")
+            seconds = time.perf_counter() - begun
+            if with_floor and isinstance(runtime, Measures):
+                with status("measuring the bare containers"):
+                    floor = runtime.floor(jobs)
     except KeyboardInterrupt:
         interrupted = True
     finally:
-        with contextlib.suppress(Exception):  # the report matters more than a failing goodbye
+        seconds = seconds or time.perf_counter() - begun
+        try:
             runtime.close()
+        except Exception as error:  # the report matters more than a failing goodbye
+            click.echo(f"kubephase: {type(error).__name__}: {error}", err=True)
     today = datetime.datetime.now(datetime.UTC).date()
     extra = [] if interrupted else deviations.complaints(outcomes, declared, profile.name, today)
     outcomes = sorted((deviations.excuse(o, declared, today) for o in outcomes), key=lambda o: o.scenario.id)
     verdict = worst([*(o.verdict for o in outcomes), *(j.verdict for j in extra)])
     if interrupted and verdict is not Verdict.FAIL:
         verdict = Verdict.UNKNOWN
-    end = report.end_data(outcomes, len(scenarios), verdict, time.perf_counter() - begun, extra)
+    end = report.end_data(outcomes, len(scenarios), verdict, seconds, extra, floor)
     if folder:
         try:
             report.write(folder, data, outcomes, end)
@@ -391,8 +409,70 @@ def _print_outcomes(
     if end["interrupted"]:
         click.echo(f"interrupted: {end['scenarios']} of {end['planned']} scenarios were run")
     click.echo(f"verdict: {end['verdict']} ({end['scenarios']} scenarios, {end['seconds']} s)")
+    if end["floor"]:
+        ratio = end["seconds"] / end["floor"]
+        click.echo(f"floor: the bare containers took {end['floor']} s; the run took {ratio:.2f} times that")
     if folder:
         click.echo(f"report: {folder / 'report.jsonl'}, {folder / 'junit.xml'}, {folder / 'histories'}")
+
+
+# --- nodes ----------------------------------------------------------------------------------------------------------
+
+
+@cli.group()
+def nodes() -> None:
+    """Docker engines of our own, each in a network of its own, as nodes for the runtime docker (root, Linux)."""
+
+
+@nodes.command("up", epilog="Example: kubephase nodes up 2 && kubephase conform --runtime docker")
+@click.argument("count", type=click.IntRange(1, 64), default=2)
+@JSON_OPTION
+def nodes_up(count: int, as_json: bool) -> None:
+    """Start COUNT engines. They stay until `kubephase nodes down`."""
+    from adapters.docker import nodes as engines
+
+    with _nodes_errors(), status(f"starting {count} engines") as say:
+        found = engines.up(count, say)
+    _print_nodes(found, as_json)
+
+
+@nodes.command("list", epilog="Example: kubephase nodes list --json")
+@JSON_OPTION
+def nodes_list(as_json: bool) -> None:
+    """List the engines that `kubephase nodes up` has started."""
+    from adapters.docker import nodes as engines
+
+    with _nodes_errors():
+        found = engines.running()
+    _print_nodes(found, as_json)
+
+
+@nodes.command("down", epilog="Example: kubephase nodes down")
+def nodes_down() -> None:
+    """End these engines, and remove whatever they have left, also if they were killed."""
+    from adapters.docker import nodes as engines
+
+    with _nodes_errors(), status("ending the engines") as say:
+        count = engines.down(say)
+    click.echo(f"{count} engines ended")
+
+
+@contextlib.contextmanager
+def _nodes_errors() -> Iterator[None]:
+    from adapters.docker.nodes import NodesError
+
+    try:
+        yield
+    except NodesError as error:
+        raise BadInput(str(error)) from error
+
+
+def _print_nodes(found: list[Any], as_json: bool) -> None:
+    data = [{"node": node.number, "url": node.url, "folder": str(node.folder)} for node in found]
+    if as_json:
+        click.echo(json.dumps(data))
+    else:
+        click.echo(tabulate(data, headers="keys") if data else "no engines: kubephase nodes up 2 starts two")
 
 
 # --- trace ----------------------------------------------------------------------------------------------------------

@@ -2,9 +2,10 @@
 
     kubephase conform --runtime processes
 
-It runs the suite's workloads as real shell scripts. It has no nodes to speak of and one fault: a container can be
-killed. What it cannot do it does not claim, so the scenarios that need it are skipped with that reason. Needs Linux:
-setpriv ends a process together with the run that started it, even if that was killed.
+It runs the suite's workloads as real shell scripts. The containers of a pod share a volume: the folder where they count
+their incarnations. It has no nodes to speak of and one fault: a container can be killed. What it cannot do it does not
+claim, so the scenarios that need it are skipped with that reason. Needs Linux: setpriv ends a process together with the
+run that started it, even if that was killed.
 """
 
 from __future__ import annotations
@@ -38,11 +39,13 @@ POLL = 0.02
 
 @dataclass
 class Container:
-    """One container: its process, if one has begun, and how this one and the one before it ended (code, time)."""
+    """One container: its process, if one has begun and when, and how this one and the one before it ended (code,
+    time)."""
 
     spec: ContainerSpec
     script: str
     process: subprocess.Popen[bytes] | None = None
+    begun: float | None = None
     restarts: int = 0
     ended: tuple[int, float] | None = None
     before: tuple[int, float] | None = None
@@ -67,8 +70,8 @@ class Processes:
             raise RuntimeError("this runtime needs setpriv (Debian: apt-get install util-linux)")
 
     def describe(self) -> About:
-        """Containers can be killed; how they end is recorded as events."""
-        return About("processes", "1", frozenset({"kill-container", "events"}))
+        """Containers share a volume and can be killed; how they end is recorded as events."""
+        return About("processes", "1", frozenset({"kill-container", "events", "volumes"}))
 
     def open(self, scenario: str, seed: int, profile: str) -> ProcessCluster:  # noqa: ARG002 - the protocol's signature
         """Each scenario has its own folder and its own processes."""
@@ -105,9 +108,9 @@ class ProcessCluster:
         if self.node is None:
             raise Unsupported("a pod cannot wait for a node here")
         self.made += 1
-        counters = Path(self.folder.name) / f"pod-{self.made}"
-        counters.mkdir()
-        containers = [Container(c, compile_to_sh(c.workload, str(counters / c.name))) for c in pod.containers]
+        volume = Path(self.folder.name) / f"pod-{self.made}"
+        volume.mkdir()
+        containers = [Container(c, compile_to_sh(c.workload, str(volume / f"{c.name}.count"))) for c in pod.containers]
         self.pods[pod.name] = Pod(pod, f"pod-{self.made}", self.node, containers)
         self._show(self.pods[pod.name])
 
@@ -170,8 +173,8 @@ class ProcessCluster:
         failed = container.ended is not None and container.ended[0] != 0
         return pod.spec.policy == "Always" or (pod.spec.policy == "OnFailure" and failed)
 
-    @staticmethod
-    def _start(container: Container) -> None:
+    def _start(self, container: Container) -> None:
+        container.begun = self._now()
         container.process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", "sh", "-c", container.script])
 
     def _phase(self, pod: Pod) -> str:
@@ -215,7 +218,8 @@ class ProcessCluster:
         last_code, last_at = container.before or (None, None)
         return ContainerSeen(
             container.spec.name, "terminated" if container.ended else "running", container.restarts, code,
-            finished_at=at, last_exit_code=last_code, last_finished_at=last_at, instance=str(container.process.pid),
+            started_at=container.begun, finished_at=at, last_exit_code=last_code, last_finished_at=last_at,
+            instance=str(container.process.pid),
         )  # fmt: skip
 
     # --- small things -----------------------------------------------------------------------------------------------

@@ -1,13 +1,23 @@
-"""What the simulator's API server keeps (pods, nodes, events), its dialects, and its deliberate faults."""
+"""What the simulator's API server keeps (pods, nodes, controllers, events), the network between the pods, the dialects,
+and the deliberate faults."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Literal
 
 from adapters.simulation import Loop, Wire
-from conformance.runtime import ConditionStatus, ContainerSeen, EventSeen, NodeSeen, PodSeen, PodSpec
+from conformance.runtime import (
+    ConditionStatus,
+    ContainerSeen,
+    ControllerSeen,
+    ControllerSpec,
+    EventSeen,
+    NodeSeen,
+    PodSeen,
+    PodSpec,
+)
 
 FAULTS: dict[str, str] = {
     "never-restarts-anyway": "Never restarts a container that failed",
@@ -40,6 +50,27 @@ FAULTS: dict[str, str] = {
     "terminated-node-returns": "a Terminated node becomes Running again",
     "conditions-outside-running": "a Pending node shows conditions",
     "ready-means-reachable": "NodeReady stays True when the kubelet stops answering",
+    "no-shared-localhost": "the containers of a pod do not reach one another on localhost",
+    "pods-share-an-address": "all pods get the same address",
+    "pods-are-unreachable": "no pod is reached at its address",
+    "no-shared-volume": "each container has a volume of its own",
+    "restart-empties-volume": "what a container wrote to the volume is gone after its restart",
+    "ignores-dead-sandbox": "nothing happens when the sandbox of a pod dies",
+    "restarts-after-sandbox-death": "Never restarts what ended with the sandbox of its pod",
+    "keeps-dead-sandbox": "what is restarted after the sandbox died has no network",
+    "engine-kill-is-final": "a container that was killed through its engine is not restarted",
+    "oom-with-0-is-success": "a container that was out of memory and exited 0 counts as successful",
+    "full-disk-fails-pod": "a full disk counts as a dead one",
+    "mended-disk-revives": "the containers of a pod whose disk died are started again when it is mended",
+    "misses-one-way-cut": "a node that nothing reaches, but that still sends, is taken for reachable",
+    "forgets-kubelet-kills": "what a restarted kubelet has ended is restarted without being counted",
+    "misses-ends-while-down": "a container that ends while its kubelet is down is taken to run for ever",
+    "counts-kubelet-restarts": "a container that runs on while its kubelet is replaced counts as restarted",
+    "rc-one-too-many": "a replication controller keeps one pod more than it should",
+    "rc-one-too-few": "a replication controller keeps one pod less than it should",
+    "rc-never-replaces": "a replication controller creates its pods once and replaces none",
+    "rc-counts-ended": "pods that ended count for their replication controller",
+    "rc-moves-pods": "a replication controller moves a pod that ended to another node instead of replacing it",
 }
 """The deliberately wrong builds of the simulator: a suite that misses one of them has a hole."""
 
@@ -64,6 +95,9 @@ class Dialect:
     """The pods of a lost node become Failed (seed.md L278); otherwise they are deleted (v0.17.0.md PART-1)."""
     terminated_node_stays: bool
     """The record of a node that ended stays (seed.md L177); otherwise it is deleted (v0.17.0.md NC-SYNC-4)."""
+    oom_is_failure: bool
+    """Out of memory is an abnormal end whatever the exit code (seed.md L307); otherwise the code alone decides
+    (v0.17.0.md CSTATE-6)."""
 
 
 DIALECTS: dict[str, Dialect] = {
@@ -76,6 +110,7 @@ DIALECTS: dict[str, Dialect] = {
         stopped_ready="False",
         lost_pods_fail=True,
         terminated_node_stays=True,
+        oom_is_failure=True,
     ),
     "v0.17.0": Dialect(
         exit_events=False,
@@ -86,6 +121,7 @@ DIALECTS: dict[str, Dialect] = {
         stopped_ready="Unknown",
         lost_pods_fail=False,
         terminated_node_stays=False,
+        oom_is_failure=False,
     ),
 }
 """The dialect that the simulator speaks under each profile."""
@@ -93,13 +129,15 @@ DIALECTS: dict[str, Dialect] = {
 
 @dataclass
 class PodRecord:
-    """A pod object."""
+    """A pod object. ``owner`` is the name of the replication controller that created it."""
 
     spec: PodSpec
     uid: str
+    owner: str | None = None
     phase: str = "Pending"
     node: str | None = None
     containers: tuple[ContainerSeen, ...] | None = None
+    address: str | None = None
     gone: bool = False
 
     @property
@@ -119,6 +157,8 @@ class PodRecord:
             node=self.node,
             containers=self.containers,
             deleted=self.gone,
+            owner=self.owner,
+            address=None if self.terminal else self.address,
         )
 
 
@@ -152,6 +192,19 @@ class NodeRecord:
         )
 
 
+@dataclass
+class ControllerRecord:
+    """A replication controller object. ``counted`` are the active pods that it has last found."""
+
+    spec: ControllerSpec
+    uid: str
+    counted: int = 0
+
+    def seen(self, at: float) -> ControllerSeen:
+        """The object as it is now."""
+        return ControllerSeen(at, self.spec.name, self.uid, self.spec.wanted, self.counted, self.spec.policy)
+
+
 @dataclass(frozen=True)
 class Happening:
     """What an event will tell of a pod."""
@@ -162,16 +215,56 @@ class Happening:
     container: str | None = None
 
 
+class Network:
+    """The addresses of the pods, the machines behind them, and who is to be asked whether a port is open there."""
+
+    def __init__(self) -> None:
+        self.isolated: set[str] = set()
+        """The machines that are cut off, in one direction or both: no connection comes about in either case."""
+        self._given = 0
+        self._hosts: dict[str, tuple[str, Callable[[int], bool]]] = {}
+
+    def new_address(self, shared: bool = False) -> str:
+        """An address that no other pod has had; with ``shared`` (a deliberate fault) always the same."""
+        self._given += 1
+        number = 1 if shared else self._given
+        return f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
+
+    def join(self, address: str, machine: str, listens: Callable[[int], bool]) -> None:
+        """A pod on a machine is at this address; ``listens`` says whether it accepts connections on a port."""
+        self._hosts[address] = machine, listens
+
+    def leave(self, address: str) -> None:
+        """Nobody is at this address any more."""
+        self._hosts.pop(address, None)
+
+    def connects(self, origin: str, address: str, port: int) -> bool:
+        """Whether a connection from a pod on the machine ``origin`` is accepted."""
+        if address not in self._hosts:
+            return False
+        machine, listens = self._hosts[address]
+        return listens(port) and (machine == origin or not {machine, origin} & self.isolated)
+
+
+REVIVING = ("revives-terminal", "revives-lost-pods", "mended-disk-revives")
+"""The faults in whose builds a terminal phase can be overwritten."""
+
+
 class Api:
     """Keeps the objects, sends every version of them to the observer, and tells the components of every change."""
 
     def __init__(self, loop: Loop, dialect: Dialect, fault: str | None) -> None:
         self.loop = loop
         self.wire = Wire(loop)
+        self.network = Network()
         self.dialect = dialect
         self.pods: dict[str, PodRecord] = {}
         self.nodes: dict[str, NodeRecord] = {}
+        self.controllers: dict[str, ControllerRecord] = {}
         self.broken_disks: set[str] = set()
+        """The pods whose disk has died: mended or not, its death is not undone."""
+        self.unusable_disks: set[str] = set()
+        """The pods whose disk is dead or full at present."""
         self.pods_seen: dict[str, PodSeen] = {}
         self.nodes_seen: dict[str, NodeSeen] = {}
         self.pod_watchers: list[Callable[[PodRecord], None]] = []
@@ -183,10 +276,19 @@ class Api:
         """True in the build that has the fault ``name`` of `FAULTS`."""
         return self._fault == name
 
+    def has_one_of(self, names: Collection[str]) -> bool:
+        """True in a build that has one of these faults."""
+        return self._fault in names
+
     def new_id(self, kind: str) -> str:
         """An id that no other thing of this cluster has."""
         self._ids += 1
         return f"{kind}-{self._ids:05}"
+
+    def create_pod(self, spec: PodSpec, owner: str | None = None) -> None:
+        """A user or a replication controller submits a pod."""
+        self.pods[spec.name] = pod = PodRecord(spec, self.new_id("pod"), owner)
+        self.publish_pod(pod)
 
     def publish_pod(self, pod: PodRecord) -> None:
         """A pod was created or changed."""
@@ -204,12 +306,18 @@ class Api:
         for watcher in self.node_watchers:
             watcher(node)
 
-    def write_status(self, pod: PodRecord, phase: str, containers: tuple[ContainerSeen, ...]) -> None:
+    def publish_controller(self, controller: ControllerRecord) -> None:
+        """A replication controller was created or changed."""
+        self.wire.send(f"controller/{controller.spec.name}", controller.seen, controller.uid)
+
+    def write_status(
+        self, pod: PodRecord, phase: str, containers: tuple[ContainerSeen, ...], address: str | None
+    ) -> None:
         """A kubelet writes the status of a pod. A terminal phase is final (seed.md L276), a pod that is gone too."""
-        final = pod.terminal and not (self.has_fault("revives-terminal") or self.has_fault("revives-lost-pods"))
-        if pod.gone or final or (pod.phase, pod.containers) == (phase, containers):
+        final = pod.terminal and not self.has_one_of(REVIVING)
+        if pod.gone or final or (pod.phase, pod.containers, pod.address) == (phase, containers, address):
             return
-        pod.phase, pod.containers = phase, containers
+        pod.phase, pod.containers, pod.address = phase, containers, address
         self.publish_pod(pod)
 
     def delete_pod(self, pod: PodRecord) -> None:

@@ -1,4 +1,4 @@
-"""One simulated machine: its kubelet, and the pods and containers that run there.
+"""The kubelet of one simulated machine: it looks after the pods and containers that run there.
 
 The kubelet is level-triggered, as real ones are: it looks at what is and does one step at a time. So it catches up by
 itself after it was stopped or cut off, with no special case for either.
@@ -7,17 +7,12 @@ itself after it was stopped or cut off, with no special case for either.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
 
 from adapters.simulated_api import Api, Happening, PodRecord
-from adapters.simulation import Timer
-from conformance.runtime import ContainerSeen, ContainerSpec, Policy
-from conformance.workload import Exit, OutOfMemory, step_of
-
-KILLED = 137
-"""Exit code of a process that got SIGKILL, from outside or for want of memory."""
+from adapters.simulated_machine import KILLED, Container, LocalPod, Machine
+from conformance.runtime import ContainerSeen, Policy
 
 RESTARTS: dict[Policy, tuple[bool, bool]] = {
     "Always": (True, True),
@@ -37,70 +32,8 @@ FAULTY_RESTARTS: dict[str, tuple[Policy, tuple[bool, bool]]] = {
 REVIVAL = 10.0
 """After how many seconds the faulty build revives a pod: long enough for its end to be seen."""
 
-
-@dataclass
-class Container:
-    """A container of a pod, as its engine knows it: the newest incarnation, and how the one before it ended."""
-
-    spec: ContainerSpec
-    incarnation: int = 0
-    state: Literal["waiting", "running", "terminated"] = "waiting"
-    reason: str | None = "creating"
-    begun: bool = False
-    """It has run at least once."""
-    instance: str | None = None
-    exit_code: int | None = None
-    oom: bool = False
-    finished_at: float | None = None
-    noticed: bool = True
-    """The kubelet knows of its end."""
-    previous: Container | None = None
-    end: Timer | None = None
-
-    def next_incarnation(self) -> Container:
-        """The incarnation that follows an ended one."""
-        return Container(
-            self.spec,
-            self.incarnation + 1,
-            reason="restarting",
-            begun=True,
-            instance=self.instance,
-            previous=replace(self, previous=None),
-        )
-
-    def status(self, restarts: int) -> ContainerSeen:
-        """The container's part of the pod's status."""
-        last = self.previous
-        return ContainerSeen(
-            name=self.spec.name,
-            state=self.state,
-            restarts=restarts,
-            exit_code=self.exit_code,
-            oom=self.oom,
-            finished_at=self.finished_at,
-            last_exit_code=last.exit_code if last else None,
-            last_oom=last.oom if last else False,
-            last_finished_at=last.finished_at if last else None,
-            instance=self.instance,
-            reason=self.reason,
-        )
-
-
-@dataclass
-class LocalPod:
-    """A pod that runs on this machine."""
-
-    record: PodRecord
-    containers: list[Container]
-    disk_dead: bool = False
-    """The kubelet has found a disk of the pod dead: the pod is over."""
-    revived: bool = False
-    worker: Timer | None = None
-    sync: Timer | None = None
-
-    def find(self, name: str | None) -> Container | None:
-        """The container of that name."""
-        return next((container for container in self.containers if container.spec.name == name), None)
+Cut = Literal["", "inbound", "both"]
+"""In which directions the network of a machine is cut off."""
 
 
 class Kubelet:
@@ -111,11 +44,14 @@ class Kubelet:
 
     def __init__(self, api: Api, name: str) -> None:
         self.name = name
-        self.cut = False
+        self.cut: Cut = ""
         self.stopped = False
         self.dead = False
         self.online = True
         self.pods: dict[str, LocalPod] = {}
+        self.buried: dict[str, LocalPod] = {}
+        """What a wrong build keeps of the pods that are over."""
+        self.machine = Machine(api, name, self.end_container)
         self._api = api
         self._loop = api.loop
         self._held: list[Happening] = []
@@ -126,19 +62,50 @@ class Kubelet:
     @property
     def connected(self) -> bool:
         """The kubelet is up and the network works."""
-        return not (self.cut or self.stopped or self.dead)
+        return self._sends and not self.cut
 
-    def set_cut(self, cut: bool) -> None:
+    @property
+    def _sends(self) -> bool:
+        """What the kubelet reports arrives."""
+        return self.cut != "both" and not (self.stopped or self.dead)
+
+    def set_cut(self, cut: Cut) -> None:
         """Cut or heal the network of the machine; what runs there runs on."""
         self.cut = cut
+        if cut:
+            self._api.network.isolated.add(self.name)
+        else:
+            self._api.network.isolated.discard(self.name)
+        if cut != "inbound":
+            self._link_changed()
+
+    def stop(self) -> None:
+        """Stop the agent; the containers run on, but nobody looks after them."""
+        self.stopped = True
         self._link_changed()
 
-    def set_stopped(self, stopped: bool) -> None:
-        """Stop or start the agent; the containers run on, but nobody looks after them."""
-        self.stopped = stopped
+    def start(self, clean: bool) -> None:
+        """Start the agent again; if ``clean``, it first ends whatever ran without it."""
+        self.stopped = False
         self._link_changed()
         for pod in self.pods.values():
+            if clean:
+                self._end_running(pod, "kubelet")
+            elif self._api.has_fault("counts-kubelet-restarts"):
+                self._count_running(pod)
             self.poke(pod)
+
+    def _end_running(self, pod: LocalPod, killer: Literal["kubelet", "sandbox"]) -> None:
+        """Kill what runs of a pod: an abnormal end like any other."""
+        for container in pod.running:
+            self._record(pod, "killing", container)
+            self.machine.stop(container, KILLED)
+            container.killer, container.noticed = killer, False
+
+    @staticmethod
+    def _count_running(pod: LocalPod) -> None:
+        for container in pod.running:
+            container.incarnation += 1
 
     def die(self) -> None:
         """The machine ends for good, and all that ran there with it."""
@@ -148,31 +115,27 @@ class Kubelet:
             self._forget(pod)
 
     def end_container(self, pod: LocalPod, container: Container, code: int, oom: bool = False) -> None:
-        """The process of a running container ends; out of memory is always an abnormal end (seed.md L307)."""
-        if oom:
-            code = KILLED
+        """The process of a running container ends; it takes a kubelet to find out."""
         if oom and self._api.has_fault("oom-is-success"):
             code, oom = 0, False
-        self._stop(container, code, oom)
+        if self.stopped and self._api.has_fault("misses-ends-while-down"):
+            self._loop.cancel(container.end)
+            return
+        self.machine.stop(container, code, oom)
         container.noticed = False
         self.poke(pod)
         self._touch(pod)
-
-    def _stop(self, container: Container, code: int, oom: bool = False) -> None:
-        self._loop.cancel(container.end)
-        container.state, container.reason = "terminated", None
-        container.exit_code, container.oom, container.finished_at = code, oom, self._loop.now
 
     # --- the link to the API ----------------------------------------------------------------------------------------
 
     def _link_changed(self) -> None:
         self.online = False
-        if self.connected:
+        if self._sends:
             self._loop.later("read", self._come_online)
 
     def _come_online(self) -> None:
         """Catch up: first with what the API says, then tell it what was held back."""
-        if self.online or not self.connected:
+        if self.online or not self._sends:
             return
         self.online = True
         self._read()
@@ -198,7 +161,7 @@ class Kubelet:
 
     def _read(self) -> None:
         """Compare what runs here with what the API says: take on new pods, stop the ones that are over."""
-        if not self.online:
+        if not (self.online and self.connected):
             return
         for pod in [pod for pod in self.pods.values() if self._is_over(pod.record)]:
             self._drop(pod)
@@ -214,16 +177,16 @@ class Kubelet:
 
     def _drop(self, pod: LocalPod) -> None:
         """Stop a pod that is over. Of one that was marked Failed from outside nothing is reported (seed.md L278)."""
-        for container in pod.containers:
-            if container.state == "running":
-                self._stop(container, KILLED)
-                if pod.record.gone:
-                    self._record(pod, "killing", container)
+        for container in pod.running:
+            self.machine.stop(container, KILLED)
+            if pod.record.gone:
+                self._record(pod, "killing", container)
         self._forget(pod)
 
     def _forget(self, pod: LocalPod) -> None:
         for timer in (pod.worker, pod.sync, *(container.end for container in pod.containers)):
             self._loop.cancel(timer)
+        self.machine.end_sandbox(pod)
         del self.pods[pod.record.uid]
 
     def _record(self, pod: LocalPod, reason: str, container: Container | None = None) -> None:
@@ -264,6 +227,8 @@ class Kubelet:
         ended = [container for container in pod.containers if not container.noticed]
         if not ended and self._has_unnoticed_disk(pod):
             return [partial(self._notice_disk, pod)]
+        if not ended and pod.sandbox_dead and not self._api.has_fault("ignores-dead-sandbox"):
+            return [partial(self._notice_sandbox, pod)]
         return [partial(self._notice_end, pod, container) for container in ended]
 
     def _step(self, pod: LocalPod, index: int) -> Callable[[], None] | None:
@@ -279,34 +244,42 @@ class Kubelet:
         return partial(self._create, pod, container) if first else None
 
     def _create(self, pod: LocalPod, container: Container) -> None:
+        self.machine.make_sandbox(pod)
         if container.instance is None or not self._api.has_fault("reuses-instance"):
             container.instance = self._api.new_id("container")
         self._record(pod, "created", container)
 
     def _start(self, pod: LocalPod, container: Container) -> None:
-        container.state, container.reason, container.begun = "running", None, True
+        self.machine.make_sandbox(pod)
         self._record(pod, "started", container)
-        match step_of(container.spec.workload, container.incarnation):
-            case Exit(code, after):
-                end = partial(self.end_container, pod, container, code)
-                container.end = self._loop.after(after, end, own=True)
-            case OutOfMemory(after):
-                end = partial(self.end_container, pod, container, KILLED, oom=True)
-                container.end = self._loop.after(after, end, own=True)
+        self.machine.start(pod, container)
 
     def _restart(self, pod: LocalPod, index: int) -> None:
-        pod.containers[index] = pod.containers[index].next_incarnation()
+        ended = pod.containers[index]
+        uncounted = ended.killer == "kubelet" and self._api.has_fault("forgets-kubelet-kills")
+        pod.containers[index] = ended.next_incarnation(0 if uncounted else 1)
+        if self._api.has_fault("restart-empties-volume"):
+            pod.files.clear()
         self._create(pod, pod.containers[index])
 
     def _restarts(self, pod: LocalPod, container: Container) -> bool:
-        """Whether the policy restarts an ended container (seed.md L284-L293, L309-L312)."""
+        """Whether the policy restarts an ended container (seed.md L284-L293, L309-L312). Who ended it is all one."""
+        if container.killer == "engine" and self._api.has_fault("engine-kill-is-final"):
+            return False
+        if container.killer == "sandbox" and self._api.has_fault("restarts-after-sandbox-death"):
+            return True
         policy = pod.record.spec.policy
         row = RESTARTS[policy]
         for fault, (faulty_policy, faulty_row) in FAULTY_RESTARTS.items():
             if self._api.has_fault(fault) and policy == faulty_policy:
                 row = faulty_row
         after_normal, after_abnormal = row
-        return after_abnormal if container.exit_code != 0 else after_normal
+        return after_abnormal if self._has_failed(container) else after_normal
+
+    def _has_failed(self, container: Container) -> bool:
+        """Whether an ended container ended abnormally (seed.md L288, L307; v0.17.0.md RESTART-4, CSTATE-6)."""
+        oom_counts = self._api.dialect.oom_is_failure and not self._api.has_fault("oom-with-0-is-success")
+        return container.exit_code != 0 or (container.oom and oom_counts)
 
     def _notice_end(self, pod: LocalPod, container: Container) -> None:
         """Record how a container ended (seed.md L283, L289, L308, L312)."""
@@ -334,12 +307,19 @@ class Kubelet:
     def _notice_disk(self, pod: LocalPod) -> None:
         """A disk has died: kill all containers, record it, and the pod is Failed (seed.md L313-L316)."""
         pod.disk_dead = True
-        for container in pod.containers:
-            if container.state == "running":
-                self._stop(container, KILLED)
-                self._record(pod, "killing", container)
+        for container in pod.running:
+            self.machine.stop(container, KILLED)
+            self._record(pod, "killing", container)
         if not self._api.has_fault("forgets-disk-event"):
             self._record(pod, "disk-died")
+
+    def _notice_sandbox(self, pod: LocalPod) -> None:
+        """The sandbox has died: end what ran in it. What is started again gets a new one (v0.17.0.md RESTART-5)."""
+        pod.sandbox_dead = False
+        self._end_running(pod, "sandbox")
+        self.machine.end_sandbox(pod)
+        if self._api.has_fault("keeps-dead-sandbox"):
+            pod.address = ""
 
     # --- the status --------------------------------------------------------------------------------------------------
 
@@ -357,7 +337,8 @@ class Kubelet:
         while notices := self._notices(pod):
             notices[0]()
         phase = self.phase(pod)
-        self._api.write_status(pod.record, phase, tuple(self._status(container) for container in pod.containers))
+        statuses = tuple(self._status(container) for container in pod.containers)
+        self._api.write_status(pod.record, phase, statuses, pod.address or None)
         if phase in ("Succeeded", "Failed"):
             self._finish(pod)
         else:
@@ -379,7 +360,7 @@ class Kubelet:
             return "Pending"
         if any(container.state != "terminated" or self._restarts(pod, container) for container in pod.containers):
             return "Running"
-        failed = [container.exit_code != 0 for container in pod.containers]
+        failed = [self._has_failed(container) for container in pod.containers]
         has_failed = all(failed) if self._api.has_fault("failed-needs-all") else any(failed)
         return "Failed" if has_failed else "Succeeded"
 
@@ -396,9 +377,12 @@ class Kubelet:
         self._forget(pod)
         if self._api.has_fault("revives-terminal") and not pod.revived:
             pod.revived = True
-            self._loop.after(REVIVAL, partial(self._revive, pod))
+            self._loop.after(REVIVAL, partial(self.revive, pod))
+        if self._api.has_fault("mended-disk-revives"):
+            self.buried[pod.record.uid] = pod
 
-    def _revive(self, pod: LocalPod) -> None:
+    def revive(self, pod: LocalPod) -> None:
+        """Start the containers of a pod that is over again, as only a wrong build does."""
         if pod.record.gone or self.dead:
             return
         self.pods[pod.record.uid] = pod

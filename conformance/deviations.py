@@ -5,6 +5,7 @@
     reason = "records no event when a container exits"
     link = "https://example.org/issues/7"
     expires = 2027-06-30
+    scenario = "restart_policy/one_container"   # optional: only in scenarios whose id begins so
 
 A scenario that fails only by declared rules is `disabled`, with the reason. A deviation that no scenario shows any more
 is an unexpected pass, and a failure; so is one that has expired.
@@ -34,6 +35,11 @@ class Deviation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reason: Text
     link: Text
     expires: datetime.date
+    scenario: str = ""
+
+    def speaks_of(self, outcome: Outcome) -> bool:
+        """Whether it is about this scenario."""
+        return outcome.scenario.id.startswith(self.scenario)
 
 
 class _File(msgspec.Struct, forbid_unknown_fields=True):
@@ -63,7 +69,8 @@ def load(path: Path) -> list[Deviation]:
 def excuse(outcome: Outcome, declared: list[Deviation], today: datetime.date) -> Outcome:
     """The outcome with what is declared taken into account."""
     failures = [f for f in outcome.judgement.findings if f.verdict is Verdict.FAIL]
-    reasons = [_reason(finding, declared, today) for finding in failures]
+    about = [deviation for deviation in declared if deviation.speaks_of(outcome)]
+    reasons = [_reason(finding, about, today) for finding in failures]
     if not failures or not all(reasons):
         return outcome
     return dataclasses.replace(outcome, verdict=Verdict.DISABLED, reason="; ".join(dict.fromkeys(reasons)))
@@ -82,10 +89,11 @@ def complaints(
     """A failure for each deviation that has expired, or that no scenario that checks its rules shows any more."""
     found = []
     for deviation in declared:
-        checking = [o for o in outcomes if any(registry.is_under(r, deviation.id) for r in o.rules)]
+        about = [o for o in outcomes if deviation.speaks_of(o)]
+        checking = [o for o in about if deviation.scenario or any(registry.is_under(r, deviation.id) for r in o.rules)]
         shown = any(
             registry.is_under(rule, deviation.id)
-            for o in outcomes
+            for o in about
             for f in o.judgement.findings
             if f.verdict is Verdict.FAIL
             for rule in f.rules

@@ -15,8 +15,11 @@ from conformance.history import Action, Broken, End, Header
 from conformance.recordings import Recording
 from conformance.runtime import EngineSeen, EventSeen, NodeSeen, PodSeen, PodSpec
 
-NODE_FAULTS = {"cut-node": "heal-node", "stop-kubelet": "start-kubelet"}
-"""Faults that keep a node from being a candidate, and what ends them."""
+NODE_FAULTS = frozenset({"cut-node", "cut-node-inbound", "stop-kubelet"})
+"""Faults that keep a node from being a candidate."""
+
+NODE_MENDED = frozenset({"heal-node", "start-kubelet", "restart-kubelet"})
+"""What ends them."""
 
 NEVER_SILENT = frozenset({"delete", "evict", "expire", "node_terminated"})
 """A deletion is seen, never silent."""
@@ -37,6 +40,8 @@ class Evidence:
     rules: tuple[str, ...] = ()
     nodes: set[str] = field(default_factory=set)
     specs: dict[int, PodSpec] = field(default_factory=dict)
+    wanted: dict[str, int] = field(default_factory=dict)
+    """By replication controller that an action of ours created, how many pods it is to keep."""
     created: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     deleted: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     broken: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
@@ -122,6 +127,8 @@ class Evidence:
         if action.create_pod:
             self.created[action.create_pod.name].append(line)
             self.specs[line] = action.create_pod
+        if action.create_controller:
+            self.wanted[action.create_controller.name] = action.create_controller.wanted
         if action.delete_pod:
             self.deleted[action.delete_pod].append(line)
         fault = action.inject
@@ -131,7 +138,7 @@ class Evidence:
             self.broken[fault.target].append(line)
         if fault.kind in NODE_FAULTS:
             self.trouble[fault.target].append((line, float("inf")))
-        if fault.kind in NODE_FAULTS.values():
+        if fault.kind in NODE_MENDED:
             self.trouble[fault.target] = [(b, min(e, line)) for b, e in self.trouble[fault.target]]
 
     def _seen(self, line: int, what: object) -> None:

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 
 import msgspec
 
-from conformance.runtime import ConditionStatus, Fault, Observation, PodSpec
+from conformance.runtime import ConditionStatus, ControllerSpec, Fault, Observation, PodSpec
 
 MAX_LINE = 8 * 1024 * 1024
 """Bytes; a longer line is not read."""
@@ -42,6 +42,7 @@ class Action(_Record, frozen=True, tag="action"):
 
     create_node: str | None = None
     create_pod: PodSpec | None = None
+    create_controller: ControllerSpec | None = None
     delete_pod: str | None = None
     inject: Fault | None = None
     refused: str | None = None
@@ -54,7 +55,8 @@ class Seen(_Record, frozen=True, tag="seen"):
 
 
 class PodWant(msgspec.Struct, frozen=True, tag="pod", omit_defaults=True):
-    """A state of a pod to wait for; None where it does not matter. ``restarts`` are lower bounds by container."""
+    """A state of a pod to wait for; None where it does not matter. ``restarts`` are lower bounds by container,
+    ``after`` are incarnations by container that must be over."""
 
     pod: str
     phase: str | None = None
@@ -62,6 +64,7 @@ class PodWant(msgspec.Struct, frozen=True, tag="pod", omit_defaults=True):
     states: dict[str, str] | None = None
     bound: bool | None = None
     gone: bool = False
+    after: dict[str, str | None] | None = None
 
 
 class NodeWant(msgspec.Struct, frozen=True, tag="node", omit_defaults=True):
@@ -82,7 +85,17 @@ class EventWant(msgspec.Struct, frozen=True, tag="event", omit_defaults=True):
     container: str | None = None
 
 
-Want = PodWant | NodeWant | EventWant
+class ControllerWant(msgspec.Struct, frozen=True, tag="controller", omit_defaults=True):
+    """So many pods of a replication controller to wait for that are Running, on other nodes than ``elsewhere``, and are
+    none of those named in ``besides``."""
+
+    controller: str
+    running: int
+    elsewhere: str | None = None
+    besides: tuple[str, ...] = ()
+
+
+Want = PodWant | NodeWant | EventWant | ControllerWant
 
 
 class Goal(_Record, frozen=True, tag="goal"):

@@ -15,12 +15,13 @@ import msgspec
 
 from conformance import oracle
 from conformance.engine import EngineOracle, Ledger
-from conformance.evidence import NODE_FAULTS, gather, is_down
+from conformance.evidence import NODE_FAULTS, NODE_MENDED, gather, is_down
 from conformance.exits import EventBook, Exits
 from conformance.exits import Exit as KnownExit
 from conformance.history import (
     Action,
     Broken,
+    ControllerWant,
     EventWant,
     Goal,
     NodeWant,
@@ -33,8 +34,8 @@ from conformance.oracle import NodeOracle, PodOracle
 from conformance.recordings import Entry, Recording
 from conformance.runtime import ContainerSeen, ControllerSeen, EngineSeen, EventSeen, NodeSeen, PodSeen
 from conformance.verdict import Verdict, worst
-from conformance.wants import event_is_so, node_is_so, pod_is_so, want_told
-from conformance.workload import Exit, OutOfMemory, Step, step_of
+from conformance.wants import controller_is_so, event_is_so, node_is_so, pod_is_so, want_about, want_told
+from conformance.workload import Exit, OutOfMemory, Put, Reach, Step, Take, UseDisk, step_of
 from model import pod
 from model.cluster import is_candidate
 from model.profiles import Profile
@@ -139,6 +140,8 @@ class _Judge:
     """The last content of each stream: a watch that is resumed may repeat it."""
     watched: set[str] = field(default_factory=set)
     """Streams in which something has changed: until then ADDED frames list what is there, in any order."""
+    addresses: dict[str, str] = field(default_factory=dict)
+    """The pod, by uid, that was last seen with an address."""
     seen_controllers: bool = False
     quiescent: int = 0
     """The line that says that nothing more will happen, if that still holds."""
@@ -243,7 +246,7 @@ class _Judge:
             return
         if fault.kind in NODE_FAULTS:
             self.down.add(fault.target)
-        if fault.kind in NODE_FAULTS.values():
+        if fault.kind in NODE_MENDED:
             self.down.discard(fault.target)
             for nodes in self.unfit.values():
                 nodes.discard(fault.target)
@@ -277,6 +280,7 @@ class _Judge:
             known.line = line
             return
         self._binding(line, seen, before, known.line)
+        self._address(line, seen, before, known.line)
         self._counts(line, seen, before, known.line)
         was = dict(known.oracle.belief)
         explained = known.oracle.observe(seen, self.evidence.barred(seen))
@@ -304,6 +308,19 @@ class _Judge:
                 self._fail(self._held("pod.binding.candidate", "scheduler.candidate.ready"), f"pod {seen.name}",
                            f"is bound to {seen.node}, which was known to be unfit when the pod was created and has "
                            "been since", line, last_line, "unbound")  # fmt: skip
+
+    def _address(self, line: int, seen: PodSeen, before: PodSeen | None, last_line: int) -> None:
+        """No two pods have one address at the same time. Proved only if a pod still has it after another one had."""
+        if seen.address is None or seen.phase in pod.TERMINAL or seen.deleted:
+            return
+        rules = self._held("pod.sharing.own-ip")
+        other = self.addresses.get(seen.address, seen.uid)
+        if other != seen.uid and before is not None and before.address == seen.address:
+            name = self.pods[other].first.name
+            self._fail(rules, f"pod {seen.name}", f"has the address {seen.address}, and so has pod {name}", line,
+                       last_line, "an address of its own")  # fmt: skip
+        self.addresses[seen.address] = seen.uid
+        self._cover(*rules)
 
     def _counts(self, line: int, seen: PodSeen, before: PodSeen | None, last_line: int) -> None:
         """Restart counts never fall, are not lost, and every incarnation is counted."""
@@ -502,6 +519,8 @@ class _Judge:
         """When nothing more will happen by itself, nothing may be owed any more."""
         if not self.quiescent or self.evidence.lost:
             return
+        self._owed_addresses()
+        self._owed_replicas()
         for known in self.pods.values():
             seen = known.oracle.last
             if seen is None or known.deleted or known.failed:
@@ -530,6 +549,31 @@ class _Judge:
                     )
             else:
                 self._owes_containers(known, name)
+
+    def _owed_addresses(self) -> None:
+        """At rest, what was last seen of each pod is how it is: no two of them may have one address."""
+        last = [k.oracle.last for k in self.pods.values() if k.oracle.last and not k.deleted]
+        by_address: dict[str, list[str]] = defaultdict(list)
+        for seen in last:
+            if seen.address and seen.phase not in pod.TERMINAL:
+                by_address[seen.address].append(seen.name)
+        for address, names in by_address.items():
+            if len(names) > 1:
+                self._fail(self._held("pod.sharing.own-ip"), f"pod {names[-1]}",
+                           f"{', '.join(names)} have the address {address}; nothing more will happen", self.quiescent,
+                           0, "an address of its own")  # fmt: skip
+
+    def _owed_replicas(self) -> None:
+        """At rest, so many pods of a replication controller are there as it is to keep: neither fewer nor more."""
+        rules = self._held("replication.count.kept")
+        for name, wanted in self.evidence.wanted.items():
+            last = [k.oracle.last for k in self.pods.values() if k.oracle.last and k.oracle.last.owner == name]
+            active = [seen.name for seen in last if not seen.deleted and seen.phase not in pod.TERMINAL]
+            if len(active) == wanted:
+                self._cover(*rules)
+                continue
+            reason = f"keeps {len(active)} pods ({', '.join(active) or 'none'}); nothing more will happen"
+            self._fail(rules, f"controller {name}", reason, self.quiescent, 0, f"{wanted} pods")
 
     @staticmethod
     def _only_candidates(node: NodeOracle) -> bool:
@@ -569,14 +613,16 @@ class _Judge:
                 return name in self.nodes and node_is_so(self.nodes[name].last, want)
             case EventWant():
                 return any(event_is_so(event, want) for _, event in self.events.entries.get(want.pod, ()))
+            case ControllerWant():
+                return controller_is_so((k.oracle.last for k in self.pods.values() if k.oracle.last), want)
 
     def _goals(self) -> None:
         for line, goal in self.goals:
             rules = self._held(*goal.rules) or ("history.goal.reached",)
             certain = self.quiescent and not self.evidence.lost
             why = "nothing more will happen" if certain else "the deadline passed: it may have happened"
-            target = goal.want.node if isinstance(goal.want, NodeWant) else goal.want.pod
-            if target not in self.names and target not in self.nodes:
+            target = want_about(goal.want)
+            if target not in self.names and target not in self.nodes and not isinstance(goal.want, ControllerWant):
                 why = f"{target} was never observed; {why}"
             self.findings.append(Finding(Verdict.FAIL if certain else Verdict.UNKNOWN, rules, "goal",
                                          f"not seen: {want_told(goal.want)}; {why}", line))  # fmt: skip
@@ -596,15 +642,17 @@ class _Judge:
                 continue
             for name, exits in known.exits.known.items():
                 for number, end in exits.items():
-                    expected = _expected_codes(step_of(workloads[name], number))
+                    step = step_of(workloads[name], number)
+                    expected = _expected_codes(step)
+                    rules = (rule, *self._held(*_shown_by(step, number)))
                     if end.code in expected or (end.code or 0) in KILLED_CODES:
-                        self._cover(rule)
+                        self._cover(*(rules if end.code in expected else (rule,)))
                         continue
                     reason = f"incarnation {number} of container {name} ended with exit code {end.code}"
                     allowed = (
                         "any but 0" if len(expected) > 1 else ", ".join(map(str, expected)) or "an end by a signal"
                     )
-                    self._fail((rule,), f"pod {spec.name}", reason, end.line, 0, allowed)
+                    self._fail(rules[1:] or rules, f"pod {spec.name}", reason, end.line, 0, allowed)
 
     def _not_shown(self) -> None:
         """What a recording cannot show is told as skipped: an unseen phase or condition is no failure."""
@@ -679,8 +727,26 @@ def _expected_codes(step: Step) -> tuple[int, ...]:
     match step:
         case Exit(code=code):
             return (code,)
-        case OutOfMemory():
+        case OutOfMemory(code=None):
             return tuple(range(1, 256))
+        case OutOfMemory(code=int(code)) | UseDisk(code=code) | Put(code=int(code)):
+            return (code,)
+        case Take() | Reach():
+            return (0,)
+        case _:
+            return ()
+
+
+def _shown_by(step: Step, incarnation: int) -> tuple[str, ...]:
+    """The rules that hold if a step ends well: what it reached or found was there."""
+    match step:
+        case Reach(host="127.0.0.1"):
+            return ("pod.sharing.network",)
+        case Reach():
+            return ("pod.sharing.own-ip",)
+        case Take():
+            before = ("pod.sharing.survives-restart",) if incarnation else ()
+            return ("pod.sharing.volumes", "pod.sharing.volume-is-directory", *before)
         case _:
             return ()
 

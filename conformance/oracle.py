@@ -334,10 +334,17 @@ class PodOracle:
             for classes in _mixtures(self._classes(members, seen)):
                 phase, row = pod.decide(self.policy, classes)
                 possible.setdefault(phase, self.held(*row.rules))
-        rules = tuple(dict.fromkeys(rule for found in possible.values() for rule in found))
+        rules = tuple(dict.fromkeys((*self._given_up(seen), *(rule for found in possible.values() for rule in found))))
         if self.last and self.last.phase in pod.TERMINAL and seen.phase != self.last.phase:
             rules = (*self.held("pod.phase.terminal", "pod.phase.final"), *rules)
         return Explanation({}, f"the phase is {seen.phase!r}", rules, ", ".join(sorted(possible)))
+
+    def _given_up(self, seen: PodSeen) -> tuple[str, ...]:
+        """What the policy says of containers that it restarts, if their pod is taken to be over."""
+        ended = [c for c in seen.containers or () if c.state == "terminated"] if seen.phase in pod.TERMINAL else []
+        ends = [self.ended_states(c.exit_code, c.oom)[0] for c in ended]
+        rules = [rule for end in ends if self.table.rows_for(end, "restart") for rule in RESTART_RULES[end]]
+        return self.held(*(f"{rule}.{self.policy.lower()}" for rule in rules))
 
     def _record_rules(self, record: str) -> tuple[str, ...]:
         rows = self.profile.record((ANYWHERE,)).rows

@@ -40,7 +40,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="only scenarios that check rules under this id",
     )
     group.addoption("--runtime-seed", type=int, default=0, metavar="N", help="seed of the run (default: 0)")
-    group.addoption("--runtime-jobs", type=int, default=2, metavar="N", help="scenarios side by side (default: 2)")
+    group.addoption("--runtime-jobs", type=int, default=None, metavar="N", help="scenarios side by side")
+    group.addoption(
+        "--runtime-docker-host",
+        action="append",
+        default=[],
+        metavar="URL",
+        help="an engine for the runtime docker (may be repeated: each is a node)",
+    )
+    group.addoption("--runtime-image", default=None, metavar="NAME", help="an image that the engines have")
     group.addoption(
         "--runtime-fault", default=None, metavar="NAME", help="run a deliberately wrong build of the runtime"
     )
@@ -148,12 +156,13 @@ def _run(config: pytest.Config, scenarios: list[Scenario]) -> Iterable[Outcome]:
 
     option = config.getoption
     try:
-        runtime = runner.start(runner.runtime_class(option("runtime")), option("runtime_fault"))
+        options = {"docker_hosts": option("runtime_docker_host"), "image": option("runtime_image")}
+        runtime = runner.start(runner.runtime_class(option("runtime")), option("runtime_fault"), options)
         declared = deviations.load(option("runtime_deviations")) if option("runtime_deviations") else []
     except (runner.NoRuntime, deviations.BadDeviations) as error:
         raise pytest.UsageError(str(error)) from error
     settings = runner.Settings(
-        profile(option("runtime_profile")), seed=option("runtime_seed"), jobs=option("runtime_jobs")
+        profile(option("runtime_profile")), seed=option("runtime_seed"), jobs=option("runtime_jobs") or runner.JOBS
     )
     try:
         outcomes = list(runner.run_all(runtime, scenarios, settings))

@@ -139,9 +139,10 @@ def outcome_data(outcome: Outcome) -> dict[str, Any]:
 
 
 def end_data(
-    outcomes: Sequence[Outcome], planned: int, verdict: Verdict, seconds: float, extra: Sequence[Judgement]
-) -> dict[str, Any]:
-    """The last line of the report."""
+    outcomes: Sequence[Outcome], planned: int, verdict: Verdict, seconds: float, extra: Sequence[Judgement],
+    floor: float | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    """The last line of the report. ``floor``: what the bare work of the run took, if it was measured."""
     counts = Counter(o.verdict.value for o in outcomes)
     return {
         "kind": "end",
@@ -151,6 +152,7 @@ def end_data(
         "planned": planned,
         "interrupted": len(outcomes) < planned,
         "seconds": round(seconds, 3),
+        "floor": floor and round(floor, 3),
         "deviations": [as_dict(f) for j in extra for f in j.findings],
     }
 

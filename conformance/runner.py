@@ -6,13 +6,14 @@ import importlib
 import importlib.metadata
 import importlib.util
 import inspect
+import os
 import queue
 import re
 import sys
 import threading
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from typing import Any
 from conformance import recordings
 from conformance.history import Broken, End, Header, History
 from conformance.judge import Finding, Judgement, judge
-from conformance.runtime import CAPABILITIES, About, Cluster, Runtime, Unsupported
+from conformance.runtime import CAPABILITIES, About, Cluster, Provides, Runtime, Unsupported
 from conformance.scenario import DeadlinePassed, Interrupted, Run, Scenario
 from conformance.verdict import Verdict
 from model import registry
@@ -29,6 +30,10 @@ from model.profiles import Profile
 VERSION = importlib.metadata.version("kubephase")
 GROUP = "kubephase.runtimes"
 """The entry-point group under which runtimes register a short name."""
+
+
+JOBS = min(12, 6 * (os.cpu_count() or 1))
+"""Scenarios side by side: they wait more than they work. On real engines, on two cores, more gained nothing."""
 
 
 class NoRuntime(Exception):
@@ -96,13 +101,19 @@ def faults_of(found: type[Any]) -> dict[str, str]:
     return faults
 
 
-def start(found: type[Any], fault: str | None = None) -> Runtime:
-    """An instance of the adapter, as a wrong build if ``fault`` is given. Raises NoRuntime."""
+def start(found: type[Any], fault: str | None = None, options: Mapping[str, Any] | None = None) -> Runtime:
+    """An instance of the adapter, as a wrong build if ``fault`` is given. ``options`` are further arguments for its
+    constructor, those that are set; an adapter lists the ones it takes in ``OPTIONS``. Raises NoRuntime."""
+    given = {name: value for name, value in (options or {}).items() if value}
+    taken: Mapping[str, str] = getattr(found, "OPTIONS", {})
+    if wrong := sorted(given.keys() - taken.keys()):
+        takes = ", ".join(taken.values()) or "none"
+        raise NoRuntime(f"runtime {found.__name__} takes no {wrong[0].replace('_', ' ')}; it takes: {takes}")
     if fault is not None and fault not in faults_of(found):
         known = faults_of(found)
         raise NoRuntime(f"no fault {fault!r}{registry.nearest(fault, known)}; --list-faults shows them")
     try:
-        runtime: Runtime = found(fault=fault) if fault else found()
+        runtime: Runtime = found(**({"fault": fault} if fault else {}), **given)
         about = runtime.describe()
     except (Exception, SystemExit) as error:  # an adapter may raise anything
         raise NoRuntime(f"adapter {found.__name__} cannot be started: {type(error).__name__}: {error}") from error
@@ -169,7 +180,10 @@ def run_scenario(
     try:
         if lacking := [need for need in scenario.needs if need not in about.capabilities]:
             raise Unsupported(f"the runtime lacks {', '.join(lacking)}")
-        cluster = runtime.open(scenario.id, settings.seed, profile.name)
+        if isinstance(runtime, Provides):
+            cluster = runtime.open_for(scenario.id, settings.seed, profile.name, scenario.needs)
+        else:
+            cluster = runtime.open(scenario.id, settings.seed, profile.name)
         if missing := _missing(cluster, Cluster):
             raise TypeError(f"the adapter's cluster lacks {', '.join(missing)}")
         run = Run(scenario, profile, cluster, history, about.capabilities, settings.deadline, stop)

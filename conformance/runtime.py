@@ -10,7 +10,7 @@ This module knows nothing of the model: what is judged must not consult the judg
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import msgspec
 
@@ -23,12 +23,18 @@ ConditionStatus = Literal["True", "False", "Unknown"]
 
 FAULTS: dict[str, str] = {
     "kill-container": "the container's process gets SIGKILL from outside (exit code 137)",
+    "kill-by-engine": "somebody kills the container through the container engine, behind the agent's back (137)",
+    "kill-sandbox": "the pod's sandbox dies, which holds its network",
     "out-of-memory": "the kernel kills the container's process for want of memory (exit code 137)",
     "break-disk": "a disk that the pod uses dies",
+    "fill-disk": "the pod's disk is full: what needs space on it fails",
+    "mend-disk": "the pod's disk works again",
     "cut-node": "the node's network is cut in both directions; what runs there runs on",
-    "heal-node": "the cut network of the node works again",
+    "cut-node-inbound": "nothing reaches the node any more; what it sends still arrives",
+    "heal-node": "the cut network of the node works again, whichever way it was cut",
     "stop-kubelet": "the node's agent stops answering; the node itself stays reachable",
-    "start-kubelet": "the node's agent answers again",
+    "start-kubelet": "the node's agent answers again; what ran meanwhile runs on",
+    "restart-kubelet": "the node's agent answers again, and first ends whatever ran without it",
     "terminate-node": "the node ends for good",
 }
 """Every fault that a scenario may inject, by name. `About.capabilities` lists the ones that a runtime can do."""
@@ -38,6 +44,9 @@ CAPABILITIES: dict[str, str] = {
     "events": "recorded events can be seen",
     "node-phase": "the phase of a node can be seen (Pending, Running, Terminated)",
     "node-conditions": "the node conditions NodeReachable and NodeReady can be seen",
+    "network": "pods have addresses of their own, and their containers share one",
+    "volumes": "the containers of a pod share a volume that outlives them",
+    "replication": "replication controllers can be created (the cluster is a `Replicates`)",
     "quiescence": "the runtime can tell that nothing more will happen by itself",
 }
 
@@ -61,6 +70,16 @@ class PodSpec(msgspec.Struct, frozen=True):
     """A pod to create. ``name`` is unique within the cluster; ``policy`` is the restart policy of all containers."""
 
     name: str
+    policy: Policy
+    containers: tuple[ContainerSpec, ...]
+
+
+class ControllerSpec(msgspec.Struct, frozen=True):
+    """A replication controller to create: it sees to it that ``wanted`` pods like the template run. The pods are named
+    by the runtime and tell their controller's name as `PodSeen.owner`."""
+
+    name: str
+    wanted: int
     policy: Policy
     containers: tuple[ContainerSpec, ...]
 
@@ -91,6 +110,7 @@ class ContainerSeen(msgspec.Struct, frozen=True, omit_defaults=True):
     ``state`` is that of the newest incarnation; ``unknown`` where none is set. ``exit_code`` and ``oom`` belong to a
     terminated one, ``last_*`` to the incarnation before the newest. ``restarts`` counts the incarnations begun after
     the first; None where the status does not say. ``instance`` and ``last_instance`` tell incarnations apart.
+    ``started_at`` and ``finished_at`` are None where they are not known.
     """
 
     name: str
@@ -98,6 +118,7 @@ class ContainerSeen(msgspec.Struct, frozen=True, omit_defaults=True):
     restarts: int | None = 0
     exit_code: int | None = None
     oom: bool = False
+    started_at: float | None = None
     finished_at: float | None = None
     last_exit_code: int | None = None
     last_oom: bool = False
@@ -121,6 +142,8 @@ class PodSeen(msgspec.Struct, frozen=True, omit_defaults=True, tag="pod"):
     containers: tuple[ContainerSeen, ...] | None = None
     deleted: bool = False
     owner: str | None = None
+    address: str | None = None
+    """The pod's own network address, where it has one and shows it."""
     images: tuple[str, ...] = ()
     probed: tuple[str, ...] = ()
     """Members with a liveness probe."""
@@ -202,7 +225,16 @@ class EngineSeen(msgspec.Struct, frozen=True, omit_defaults=True, tag="engine"):
     exit_code: int | None = None
 
 
-Observation = PodSeen | NodeSeen | EventSeen | ControllerSeen | EngineSeen
+class FrameSeen(msgspec.Struct, frozen=True, omit_defaults=True, tag="frame"):
+    """A raw frame of the runtime's own, from which the adapter made other observations. It is kept for people to
+    compare; no rule speaks of it. ``source`` names where it came from."""
+
+    at: float
+    source: str
+    frame: dict[str, Any]
+
+
+Observation = PodSeen | NodeSeen | EventSeen | ControllerSeen | EngineSeen | FrameSeen
 
 # --- the protocol ---------------------------------------------------------------------------------------------------
 
@@ -232,6 +264,30 @@ class Cluster(Protocol):
 
     def close(self) -> None:
         """Remove everything that this cluster created."""
+
+
+@runtime_checkable
+class Replicates(Protocol):
+    """A cluster that has replication controllers (capability ``replication``)."""
+
+    def create_controller(self, controller: ControllerSpec) -> None:
+        """Submit a replication controller. Raises `Refused` if the name is taken."""
+
+
+@runtime_checkable
+class Provides(Protocol):
+    """A runtime that has to provide for what a scenario will do to it (machines of its own, say)."""
+
+    def open_for(self, scenario: str, seed: int, profile: str, needs: Sequence[str]) -> Cluster:
+        """Like `Runtime.open`, which is not called then. ``needs`` are the capabilities that the scenario will use."""
+
+
+@runtime_checkable
+class Measures(Protocol):
+    """A runtime that can say what its run would have cost without the suite."""
+
+    def floor(self, jobs: int) -> float:
+        """Seconds that the bare work of the run takes once more, ``jobs`` pods side by side; after the run."""
 
 
 @runtime_checkable

@@ -22,6 +22,7 @@ import msgspec
 
 from conformance.history import (
     Action,
+    ControllerWant,
     EventWant,
     Goal,
     History,
@@ -37,6 +38,7 @@ from conformance.runtime import (
     Cluster,
     ConditionStatus,
     ContainerSpec,
+    ControllerSpec,
     EventSeen,
     Fault,
     NodeSeen,
@@ -45,9 +47,10 @@ from conformance.runtime import (
     PodSpec,
     Policy,
     Refused,
+    Replicates,
     Unsupported,
 )
-from conformance.wants import event_is_so, node_is_so, pod_is_so
+from conformance.wants import controller_is_so, event_is_so, node_is_so, pod_is_so
 from conformance.workload import Step, Workload
 from model import registry
 from model.profiles import Profile
@@ -65,6 +68,13 @@ class AdapterError(Exception):
 
 MAX_RECORDS = 100_000
 """Lines of one scenario's history; an adapter that goes on for ever is told so."""
+
+
+LINGER = 2.0
+"""Seconds of the runtime's clock to watch a runtime that cannot tell when nothing more will happen."""
+
+SLICE = 1.0
+"""Seconds of the runtime's clock after which a waiting scenario looks whether it is to stop."""
 
 
 class Interrupted(Exception):
@@ -200,12 +210,33 @@ class Run:
 
     def pod(self, *workloads: Step | Workload, name: str = "p1") -> str:
         """Create a pod with one container (c1, c2, …) per workload."""
-        containers = tuple(
-            ContainerSpec(f"c{n}", w if isinstance(w, tuple) else (w,)) for n, w in enumerate(workloads, 1)
-        )
-        spec = PodSpec(name, self.policy, containers)
+        spec = PodSpec(name, self.policy, _containers(workloads))
         self._act(Action(create_pod=spec), lambda: self._cluster.create_pod(spec))
         return name
+
+    def controller(self, *workloads: Step | Workload, wanted: int = 1, name: str = "rc1") -> str:
+        """Create a replication controller of pods with one container (c1, c2, …) per workload."""
+        cluster = self._cluster
+        if not isinstance(cluster, Replicates):
+            raise Unsupported("the runtime has no replication controllers")
+        spec = ControllerSpec(name, wanted, self.policy, _containers(workloads))
+        self._act(Action(create_controller=spec), lambda: cluster.create_controller(spec))
+        return name
+
+    def pods_of(self, controller: str) -> list[PodSeen]:
+        """The pods of a replication controller that are Running, as last seen."""
+        return [p for p in self._pods.values() if p.owner == controller and p.phase == "Running" and not p.deleted]
+
+    def incarnations(self, pod: str) -> dict[str, str | None]:
+        """The incarnations of the pod's containers, as last seen."""
+        return {c.name: c.instance for c in self._pods[pod].containers or ()}
+
+    def address(self, pod: str) -> str:
+        """The pod's own network address, as last seen. Raises Unsupported if none was seen."""
+        address = self._pods[pod].address if pod in self._pods else None
+        if address is None:
+            raise Unsupported(f"the runtime shows no address of pod {pod}")
+        return address
 
     def delete(self, pod: str) -> None:
         """Delete a pod as a user would."""
@@ -221,10 +252,10 @@ class Run:
     def until(
         self, pod: str, *, phase: str | None = None, restarts: dict[str, int] | None = None,
         states: dict[str, str] | None = None, bound: bool | None = None, gone: bool = False,
-        rules: tuple[str, ...] = (),
+        after: dict[str, str | None] | None = None, rules: tuple[str, ...] = (),
     ) -> None:  # fmt: skip
         """Wait until the pod looks like this."""
-        self._wait(PodWant(pod, phase, restarts, states, bound, gone), rules)
+        self._wait(PodWant(pod, phase, restarts, states, bound, gone, after), rules)
 
     def until_node(
         self, node: str, *, phase: str | None = None, reachable: str | None = None, ready: str | None = None,
@@ -241,9 +272,20 @@ class Run:
         if self.profile.exit_events and "events" in self._capabilities:
             self._wait(EventWant(pod, reason, container), rules)
 
+    def until_replicated(
+        self, controller: str, running: int = 1, *, elsewhere: str | None = None, besides: tuple[str, ...] = (),
+        rules: tuple[str, ...] = (),
+    ) -> None:  # fmt: skip
+        """Wait until so many pods of the controller are Running: not on node ``elsewhere``, none of ``besides``."""
+        self._wait(ControllerWant(controller, running, elsewhere, besides), rules)
+
     def settle(self, seconds: float = 60.0) -> None:
-        """Let things happen until nothing more will, or for a while."""
+        """Let things happen until nothing more will. A runtime that cannot tell is watched for LINGER seconds: what it
+        must not do it may do then."""
         if "quiescence" not in self._capabilities:
+            end = self._now + LINGER
+            while self._now < end:
+                self._observe(end - self._now)
             return
         end = self._now + seconds
         while not self._cluster.quiescent() and self._now < end:
@@ -269,7 +311,7 @@ class Run:
             if "quiescence" in self._capabilities and self._cluster.quiescent():
                 self._history.add(Quiescent(), self._now)
                 raise DeadlinePassed(str(want))
-            if self._now >= end:
+            if self._now >= end or self._has_ended(want):
                 raise DeadlinePassed(str(want))
             self._observe(end - self._now)
 
@@ -281,13 +323,25 @@ class Run:
                 return node_is_so(self._nodes.get(want.node), want)
             case EventWant():
                 return any(event_is_so(event, want) for event in self._events.values())
+            case ControllerWant():
+                return controller_is_so(self._pods.values(), want)
+
+    def _has_ended(self, want: Want) -> bool:
+        """Whether a pod has ended in another phase than the wanted one: it will not leave it any more."""
+        seen = self._pods.get(want.pod) if isinstance(want, PodWant) else None
+        return (
+            isinstance(want, PodWant)
+            and want.phase is not None
+            and seen is not None
+            and (seen.deleted or (seen.phase in ("Succeeded", "Failed") and seen.phase != want.phase))
+        )
 
     def _observe(self, timeout: float) -> None:
         if self._stop is not None and self._stop.is_set():
             raise Interrupted
-        seen = self._cluster.observe(timeout)
+        seen = self._cluster.observe(min(timeout, SLICE))
         if not seen:
-            self._now += timeout
+            self._now += min(timeout, SLICE)
         if len(self._history.records) > MAX_RECORDS:
             raise AdapterError(f"more than {MAX_RECORDS:,} observations in one scenario")
         for what in seen:
@@ -303,6 +357,10 @@ class Run:
             self._history.add(Seen(what=what), self._now)
 
 
+def _containers(workloads: tuple[Step | Workload, ...]) -> tuple[ContainerSpec, ...]:
+    return tuple(ContainerSpec(f"c{n}", w if isinstance(w, tuple) else (w,)) for n, w in enumerate(workloads, 1))
+
+
 def _check(what: object) -> None:
     """Whether an observation is one, with every field of its type. Raises AdapterError."""
     if not isinstance(what, Observation):
@@ -315,6 +373,6 @@ def _check(what: object) -> None:
 
 def _refused(action: Action, reason: str) -> Action:
     return Action(
-        create_node=action.create_node, create_pod=action.create_pod, delete_pod=action.delete_pod,
-        inject=action.inject, refused=reason,
+        create_node=action.create_node, create_pod=action.create_pod, create_controller=action.create_controller,
+        delete_pod=action.delete_pod, inject=action.inject, refused=reason,
     )  # fmt: skip

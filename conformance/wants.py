@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
-from conformance.history import EventWant, NodeWant, PodWant, Want
+from conformance.history import ControllerWant, EventWant, NodeWant, PodWant, Want
 from conformance.runtime import EventSeen, NodeSeen, PodSeen
 
 
@@ -20,6 +22,7 @@ def pod_is_so(seen: PodSeen | None, want: PodWant) -> bool:
         and want.bound in (None, seen.node is not None)
         and all(n in statuses and (statuses[n].restarts or 0) >= least for n, least in (want.restarts or {}).items())
         and all(n in statuses and statuses[n].state == state for n, state in (want.states or {}).items())
+        and all(n in statuses and statuses[n].instance != over for n, over in (want.after or {}).items())
     )
 
 
@@ -39,6 +42,27 @@ def node_is_so(seen: NodeSeen | None, want: NodeWant) -> bool:
 def event_is_so(seen: EventSeen, want: EventWant) -> bool:
     """Whether an event is the wanted one."""
     return seen.object_name == want.pod and seen.reason == want.reason and want.container in (None, seen.container)
+
+
+def controller_is_so(pods: Iterable[PodSeen], want: ControllerWant) -> bool:
+    """Whether enough pods of a replication controller run as wanted."""
+    running = [
+        pod for pod in pods
+        if pod.owner == want.controller and pod.phase == "Running" and not pod.deleted
+        and pod.node != want.elsewhere and pod.name not in want.besides
+    ]  # fmt: skip
+    return len(running) >= want.running
+
+
+def want_about(want: Want) -> str:
+    """The name of what a wanted state is about."""
+    match want:
+        case NodeWant():
+            return want.node
+        case ControllerWant():
+            return want.controller
+        case _:
+            return want.pod
 
 
 def want_told(want: Want) -> str:

@@ -30,7 +30,7 @@ from conformance.judge import Judgement, judge
 from conformance.runtime import ContainerSeen, ContainerSpec, Fault, NodeSeen, PodSeen, PodSpec, Policy, Unsupported
 from conformance.scenario import POLICIES, Run, Scenario
 from conformance.verdict import Verdict
-from conformance.workload import RUN_ON, Exit, OutOfMemory, RunOn, Step, Workload
+from conformance.workload import RUN_ON, Exit, OutOfMemory, Put, RunOn, Serve, Step, UseDisk, Workload
 from model import container, pod
 from model.cluster import Size, is_candidate, network
 from model.lts import network as networks
@@ -618,7 +618,7 @@ def test_machines_arrays_and_simulator_agree(profile: str, policy: Policy) -> No
         taken: ClassVar[set[str]] = set()
 
     Chosen.profile, Chosen.policy = PROFILES[profile], policy
-    run_state_machine_as_test(Chosen, settings=budget(40, steps=40))
+    run_state_machine_as_test(Chosen, settings=budget(60, steps=40))
     wanted = {*RULES, *(f"not {name}" for name in RULES), "return_in_time", "time_out"}
     if profile == "v0.17.0":
         wanted.discard("break_disk")
@@ -656,8 +656,8 @@ LENGTH = 300.0
 
 steps: st.SearchStrategy[Step] = st.one_of(
     st.builds(Exit, st.sampled_from((0, 1, 7, 137)), st.sampled_from((0.5, 2.0, 5.0, 20.0))),
-    st.builds(OutOfMemory, st.sampled_from((0.5, 10.0))),
-    st.just(RunOn()),
+    st.builds(OutOfMemory, st.sampled_from((0.5, 10.0)), st.sampled_from((None, None, 0, 3))),
+    st.sampled_from((RunOn(), RunOn(), UseDisk(), Put("f", 3), Serve())),
 )
 workloads: st.SearchStrategy[Workload] = st.lists(steps, min_size=1, max_size=4).map(tuple)
 waits = st.sampled_from((0.0, 0.3, 1.0, 3.0, 10.0, 30.0, 41.0, 60.0))
@@ -670,20 +670,35 @@ def pod_deeds(wait: float, name: str, containers: list[Workload]) -> tuple[Deed,
     return (Deed(wait, "pod", name, workloads=tuple(containers)),)
 
 
+MENDS = {"cut-node": "heal-node", "cut-node-inbound": "heal-node", "stop-kubelet": "start-kubelet"}
+
+
 def outage(wait: float, node: str, fault: str, longer: float) -> tuple[Deed, ...]:
     """A node is lost, and comes back, in time or not."""
-    return Deed(wait, fault, node), Deed(
-        longer, {"cut-node": "heal-node", "stop-kubelet": "start-kubelet"}[fault], node
-    )
+    return Deed(wait, fault, node), Deed(longer, MENDS[fault], node)
 
 
 new_pods = st.builds(pod_deeds, waits, some_pods, st.lists(workloads, min_size=1, max_size=3))
 deeds = st.one_of(
     new_pods,
     new_pods,
-    st.builds(outage, waits, some_nodes, st.sampled_from(("cut-node", "stop-kubelet")), waits),
+    st.builds(outage, waits, some_nodes, st.sampled_from(tuple(MENDS)), waits),
     st.tuples(st.builds(Deed, waits, st.sampled_from(("delete", "delete", "break-disk")), some_pods)),
-    st.tuples(st.builds(Deed, waits, st.sampled_from(("kill-container", "out-of-memory")), some_pods, members)),
+    st.tuples(st.builds(Deed, waits, st.just("kill-sandbox"), some_pods)),
+    st.tuples(
+        st.builds(Deed, waits, st.sampled_from(("break-disk", "fill-disk")), some_pods),
+        st.builds(Deed, waits, st.just("mend-disk"), some_pods),
+    ),
+    st.tuples(
+        st.builds(Deed, waits, st.just("stop-kubelet"), some_nodes),
+        st.builds(Deed, st.sampled_from((3.0, 10.0)), st.just("restart-kubelet"), some_nodes),
+    ),
+    st.tuples(
+        st.builds(
+            Deed, waits, st.sampled_from(("kill-container", "out-of-memory", "kill-by-engine")), some_pods, members
+        )
+    ),
+    st.tuples(st.builds(Deed, waits, st.just("controller"), st.just("rc1"))),
     st.tuples(
         st.builds(
             Deed, waits, st.sampled_from(sorted(k for k in runtime.FAULTS if "node" in k or "kube" in k)), some_nodes
@@ -728,6 +743,8 @@ def do(run: Run, deed: Deed) -> None:
             run.new_node(deed.target)
         case "pod":
             run.pod(*deed.workloads, name=deed.target)
+        case "controller":
+            run.controller(RUN_ON, wanted=2, name=deed.target)
         case "delete":
             run.delete(deed.target)
         case _:
@@ -854,6 +871,14 @@ def test_nothing_is_owed_when_the_line_that_pays_it_was_lost(last: str, profile:
 UNSEEN = {
     "node-skips-pending": "an observer that samples may miss Pending in the right build, too",
     "oom-is-success": "without a look at the workload it is nothing but an exit with 0",
+    "no-shared-localhost": "no arbitrary world connects to anything",
+    "pods-are-unreachable": "no arbitrary world connects to anything",
+    "keeps-dead-sandbox": "no arbitrary world connects to anything",
+    "no-shared-volume": "no arbitrary world looks for a file",
+    "restart-empties-volume": "no arbitrary world looks for a file",
+    "ignores-dead-sandbox": "without a goal it is nothing but a sandbox that did not die",
+    "misses-ends-while-down": "without a goal it is nothing but a container that runs on",
+    "full-disk-fails-pod": "the event tells that a disk died",
 }
 """Faults that no arbitrary world can betray; the suite has scenarios for them."""
 
@@ -862,7 +887,7 @@ UNSEEN = {
 def some_worlds() -> list[World]:
     found: list[World] = []
 
-    @settings(budget(400), phases=[Phase.generate])
+    @settings(budget(1000), phases=[Phase.generate])
     @given(worlds())
     def collect(world: World) -> None:
         found.append(world)

@@ -23,5 +23,5 @@ if ! make_venv; then
         exit 1
     }
 fi
-"$venv/bin/python" -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+"$venv/bin/python" -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,docker]'
 command -v dot >/dev/null 2>&1 || echo "note: pictures as SVG and PNG need Graphviz: apt-get install graphviz" >&2

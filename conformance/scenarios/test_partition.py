@@ -17,6 +17,16 @@ def test_the_node_of_a_running_pod_is_cut_off_for_good(run: Run) -> None:
     run.until(pod, phase="Failed" if run.is_seed else None, gone=not run.is_seed)
 
 
+@scenario("pod.partition.failed", "pod.life.node-lost", "pod.life.evicted", needs=("cut-node-inbound",))
+def test_the_node_of_a_running_pod_hears_nothing_any_more(run: Run) -> None:
+    """Cut in one direction: what it sends still arrives, but it is lost."""
+    run.node("n1")
+    pod = run.pod(RUN_ON)
+    run.until(pod, phase="Running", rules=RUNNING)
+    run.inject("cut-node-inbound", "n1")
+    run.until(pod, phase="Failed" if run.is_seed else None, gone=not run.is_seed)
+
+
 @scenario("pod.partition.failed", "pod.life.node-lost", "pod.life.evicted", needs=("stop-kubelet",))
 def test_the_kubelet_of_a_running_pod_stops_for_good(run: Run) -> None:
     """A node that is not ready is lost as well."""
@@ -112,3 +122,62 @@ def test_a_pod_that_has_ended_is_not_touched_when_its_node_is_lost(run: Run) -> 
     run.until(running, phase="Running", rules=RUNNING)
     run.inject("cut-node", "n1")
     run.until(running, phase="Failed" if run.is_seed else None, gone=not run.is_seed)
+
+
+@scenario("pod.partition.waits", "pod.restart.failure", needs=("cut-node", "heal-node", "kill-container"))
+def test_a_container_ends_while_its_node_is_cut_off(run: Run) -> None:
+    """The node looks after its pods by itself; what happened is seen when it is back in time."""
+    run.node("n1")
+    pod = run.pod(RUN_ON)
+    run.until(pod, phase="Running", rules=RUNNING)
+    run.inject("cut-node", "n1")
+    run.until_node("n1", ready="Unknown", rules=("node.condition.reachable", "node.condition.silent"))
+    run.inject("kill-container", pod, "c1")
+    run.inject("heal-node", "n1")
+    run.until(
+        pod, phase=run.by_policy("Running", "Running", "Failed"), restarts={"c1": 1} if run.policy != "Never" else None
+    )
+
+
+@scenario("pod.partition.waits", "pod.restart.failure", needs=("stop-kubelet", "start-kubelet", "kill-container"))
+def test_a_container_ends_while_its_kubelet_is_down(run: Run) -> None:
+    """Nobody sees it end; the kubelet finds out when it is back, and the policy decides."""
+    run.node("n1")
+    pod = run.pod(RUN_ON)
+    run.until(pod, phase="Running", rules=RUNNING)
+    first = run.incarnations(pod)
+    run.inject("stop-kubelet", "n1")
+    run.until_node("n1", ready="False" if run.is_seed else "Unknown", rules=("node.condition",))
+    run.inject("kill-container", pod, "c1")
+    run.inject("start-kubelet", "n1")
+    states = {"c1": "terminated"} if run.policy == "Never" else {"c1": "running"}
+    run.until(pod, phase=run.by_policy("Running", "Running", "Failed"), states=states,
+              after=None if run.policy == "Never" else first)  # fmt: skip
+
+
+@scenario("pod.partition.waits", "pod.restart.counted", needs=("stop-kubelet", "start-kubelet"))
+def test_a_container_runs_on_while_its_kubelet_is_replaced(run: Run) -> None:
+    """The kubelet that comes back finds it running, and it was not restarted."""
+    run.node("n1")
+    pod = run.pod(RUN_ON)
+    run.until(pod, phase="Running", rules=RUNNING)
+    run.inject("stop-kubelet", "n1")
+    run.until_node("n1", ready="False" if run.is_seed else "Unknown", rules=("node.condition",))
+    run.inject("start-kubelet", "n1")
+    run.until_ready("n1")
+    run.settle()
+
+
+@scenario("pod.restart.failure", "pod.restart.counted", needs=("stop-kubelet", "restart-kubelet"))
+def test_a_kubelet_that_comes_back_ends_what_ran_without_it(run: Run) -> None:
+    """The containers are killed: an abnormal end, and the policy decides."""
+    run.node("n1")
+    pod = run.pod(RUN_ON)
+    run.until(pod, phase="Running", rules=RUNNING)
+    first = run.incarnations(pod)
+    run.inject("stop-kubelet", "n1")
+    run.until_node("n1", ready="False" if run.is_seed else "Unknown", rules=("node.condition",))
+    run.inject("restart-kubelet", "n1")
+    states = {"c1": "terminated"} if run.policy == "Never" else {"c1": "running"}
+    run.until(pod, phase=run.by_policy("Running", "Running", "Failed"), states=states,
+              after=None if run.policy == "Never" else first)  # fmt: skip

@@ -92,6 +92,43 @@ def test_a_container_is_killed_from_outside(run: Run) -> None:
     run.until_event(pod, "failed", "c1", rules=("pod.event.failed",))
 
 
+@scenario("pod.restart.failure", "pod.event.failed", needs=("kill-by-engine",))
+def test_a_container_is_killed_through_its_engine(run: Run) -> None:
+    """Who kills it makes no difference: an abnormal end is one."""
+    run.node()
+    pod = run.pod(RUN_ON)
+    run.until(pod, phase="Running", rules=("pod.phase.running", "pod.phase.some-run"))
+    run.inject("kill-by-engine", pod, "c1")
+    run.until(
+        pod, phase=run.by_policy("Running", "Running", "Failed"), restarts={"c1": 1} if run.policy != "Never" else None
+    )
+    run.until_event(pod, "failed", "c1", rules=("pod.event.failed",))
+
+
+@scenario("pod.restart.oom", "pod.event.out-of-memory", "pod.event.oom-error", needs=("out-of-memory",))
+def test_a_child_runs_out_of_memory_and_the_container_exits_badly(run: Run) -> None:
+    """The kernel's victim is another process of the container: it was out of memory all the same."""
+    run.node()
+    pod = run.pod((OutOfMemory(code=3), RunOn()))
+    run.until(
+        pod, phase=run.by_policy("Running", "Running", "Failed"), restarts={"c1": 1} if run.policy != "Never" else None
+    )
+    run.until_event(pod, "out-of-memory", "c1", rules=("pod.event.out-of-memory",))
+
+
+@scenario("pod.restart.oom", "pod.restart.oom-exit-code", "pod.event.out-of-memory", needs=("out-of-memory",))
+def test_a_child_runs_out_of_memory_and_the_container_exits_with_0(run: Run) -> None:
+    """L306: marked as ended in error, whatever the exit code (v0.17.0: the exit code alone decides)."""
+    run.node()
+    pod = run.pod((OutOfMemory(code=0), RunOn()))
+    if run.is_seed:
+        phase, restarted = run.by_policy("Running", "Running", "Failed"), run.policy != "Never"
+    else:
+        phase, restarted = run.by_policy("Running", "Succeeded", "Succeeded"), run.policy == "Always"
+    run.until(pod, phase=phase, restarts={"c1": 1} if restarted else None)
+    run.until_event(pod, "out-of-memory", "c1", rules=("pod.event.out-of-memory",))
+
+
 @scenario("pod.restart.oom", "pod.event.out-of-memory", needs=("out-of-memory",))
 def test_a_running_container_is_killed_for_want_of_memory(run: Run) -> None:
     """The kernel's doing, in the middle of the container's life."""

@@ -18,6 +18,8 @@ from conformance import runtime
 from conformance.runtime import (
     ContainerSeen,
     ContainerSpec,
+    ControllerSeen,
+    ControllerSpec,
     EventSeen,
     Fault,
     NodeSeen,
@@ -28,13 +30,27 @@ from conformance.runtime import (
     Refused,
     Unsupported,
 )
-from conformance.workload import RUN_ON, Exit, OutOfMemory, RunOn, Workload
+from conformance.workload import (
+    RUN_ON,
+    Exit,
+    OutOfMemory,
+    Put,
+    Reach,
+    RunOn,
+    Serve,
+    Take,
+    UseDisk,
+    Workload,
+)
 
 QUIET = Timing(latency=False, reordering=False, late_sampling=False)
 POLICIES: tuple[Policy, ...] = ("Always", "OnFailure", "Never")
 OK: Workload = (Exit(0),)
 BAD: Workload = (Exit(1),)
 HUNGRY: Workload = (OutOfMemory(),)
+SERVER: Workload = (Serve(),)
+FIRST_ADDRESS = "10.0.0.1"
+"""The address of the first pod of every world."""
 
 
 def world(
@@ -52,6 +68,11 @@ def pod(policy: Policy, *workloads: Workload, name: str = "p") -> PodSpec:
     """A pod with containers a, b, …"""
     members = zip("abcdef", workloads, strict=False)
     return PodSpec(name, policy, tuple(ContainerSpec(member, workload) for member, workload in members))
+
+
+def controller(wanted: int, policy: Policy = "Always", workload: Workload = RUN_ON) -> ControllerSpec:
+    """A replication controller named rc."""
+    return ControllerSpec("rc", wanted, policy, (ContainerSpec("a", workload),))
 
 
 def watch(cluster: SimulatedCluster, seconds: float = 200.0) -> list[Observation]:
@@ -97,9 +118,26 @@ def phases(seen: Sequence[Observation]) -> list[str]:
     return found
 
 
-def statuses(seen: Sequence[Observation]) -> list[ContainerSeen]:
-    """Every status of container a of pod p."""
-    return [item.containers[0] for item in pods(seen) if item.containers]
+def statuses(seen: Sequence[Observation], place: int = 0) -> list[ContainerSeen]:
+    """Every status of container a (or b, …) of pod p."""
+    return [item.containers[place] for item in pods(seen) if item.containers]
+
+
+def codes(seen: Sequence[Observation], place: int = 0) -> set[int]:
+    """Every exit code that was seen of container a (or b, …) of pod p."""
+    found = {code for status in statuses(seen, place) for code in (status.exit_code, status.last_exit_code)}
+    return {code for code in found if code is not None}
+
+
+def addresses(seen: Sequence[Observation], name: str = "p") -> list[str]:
+    """The addresses of a pod, repetitions left out."""
+    return list(dict.fromkeys(item.address for item in pods(seen, name) if item.address))
+
+
+def kept(seen: Sequence[Observation]) -> list[str]:
+    """The names of the pods of controller rc that are there at last and have not ended."""
+    last = {item.name: item for item in seen if isinstance(item, PodSeen) and item.owner == "rc"}
+    return [name for name, item in last.items() if not item.deleted and item.phase in ("Pending", "Running")]
 
 
 def fault(kind: str, target: str = "p", container: str | None = None) -> Fault:
@@ -112,7 +150,8 @@ def fault(kind: str, target: str = "p", container: str | None = None) -> Fault:
 def test_implements_the_protocol() -> None:
     assert isinstance(Simulator(), runtime.Runtime)
     assert isinstance(world(), runtime.Cluster)
-    assert Simulator().describe().capabilities <= set(runtime.CAPABILITIES)
+    assert isinstance(world(), runtime.Replicates)
+    assert Simulator().describe().capabilities == set(runtime.CAPABILITIES)
     Simulator().close()
 
 
@@ -165,7 +204,12 @@ def test_a_node_is_pending_then_running_then_gets_its_conditions() -> None:
 
 @pytest.mark.parametrize(
     ("breaks", "mends", "reachable", "ready"),
-    [("cut-node", "heal-node", "False", "Unknown"), ("stop-kubelet", "start-kubelet", "True", "False")],
+    [
+        ("cut-node", "heal-node", "False", "Unknown"),
+        ("cut-node-inbound", "heal-node", "False", "Unknown"),
+        ("stop-kubelet", "start-kubelet", "True", "False"),
+        ("stop-kubelet", "restart-kubelet", "True", "False"),
+    ],
 )
 def test_conditions_follow_faults(breaks: str, mends: str, reachable: str, ready: str) -> None:
     cluster = world()
@@ -219,7 +263,7 @@ def test_a_pod_waits_for_a_node_and_is_bound_once() -> None:
     assert len({item.node for item in pods(seen)} - {None}) == 1
 
 
-@pytest.mark.parametrize("kind", ["cut-node", "stop-kubelet"])
+@pytest.mark.parametrize("kind", ["cut-node", "cut-node-inbound", "stop-kubelet"])
 def test_no_pod_is_bound_to_a_node_that_is_not_usable(kind: str) -> None:
     cluster = world(nodes=2)
     cluster.inject(fault(kind, "n0"))
@@ -371,7 +415,7 @@ def test_a_deleted_pod_goes_at_once_with_its_last_status() -> None:
 # --- lost nodes -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", ["cut-node", "stop-kubelet"])
+@pytest.mark.parametrize("kind", ["cut-node", "cut-node-inbound", "stop-kubelet"])
 def test_the_pods_of_a_lost_node_are_failed_for_ever(kind: str) -> None:
     cluster = world()
     cluster.create_pod(pod("Always", RUN_ON))
@@ -384,7 +428,7 @@ def test_the_pods_of_a_lost_node_are_failed_for_ever(kind: str) -> None:
     assert (after.phase, after.containers) == ("Failed", before.containers)
     assert after.at >= start + 40.0
     watch(cluster)
-    cluster.inject(fault("heal-node" if kind == "cut-node" else "start-kubelet", "n0"))
+    cluster.inject(fault("start-kubelet" if kind == "stop-kubelet" else "heal-node", "n0"))
     seen = watch(cluster)
     assert not pods(seen) and not events(seen)
     assert cluster.quiescent()
@@ -472,6 +516,279 @@ def test_a_cut_kubelet_restarts_and_a_stopped_one_does_not() -> None:
         assert ((seen[0].restarts or 0) > 5) == restarted
 
 
+def test_a_node_that_hears_nothing_still_sends() -> None:
+    """Until its pods are given up; a right node that is cut off in both directions sends nothing."""
+    for kind, sends in (("cut-node-inbound", True), ("cut-node", False)):
+        cluster = world()
+        cluster.create_pod(pod("Always", (Exit(1, after=10.0),)))
+        watch(cluster, 5.0)
+        cluster.inject(fault(kind, "n0"))
+        seen = watch(cluster, 30.0)
+        assert ("failed" in reasons(seen), restarted(seen)) == (sends, sends)
+        seen = watch(cluster, 100.0)
+        assert phases(seen)[-1] == "Failed"
+        assert not pods(watch(cluster, 100.0))
+
+
+def test_a_kubelet_that_is_started_where_nothing_is_heard_still_sends() -> None:
+    cluster = world()
+    cluster.create_pod(pod("Always", (Exit(1, after=10.0),)))
+    watch(cluster, 5.0)
+    for kind in ("stop-kubelet", "cut-node-inbound", "start-kubelet"):
+        cluster.inject(fault(kind, "n0"))
+    assert restarted(watch(cluster, 30.0))
+
+
+def test_a_node_that_hears_nothing_hears_of_no_new_pod_and_of_no_deletion() -> None:
+    cluster = world()
+    cluster.create_pod(pod("Always", (Exit(1, after=10.0),)))
+    watch(cluster, 5.0)
+    cluster.inject(fault("cut-node-inbound", "n0"))
+    cluster.create_pod(pod("Always", RUN_ON, name="q"))
+    cluster.delete_pod("p")
+    seen = watch(cluster, 30.0)
+    assert cluster.pods["q"].containers is None
+    assert "killing" not in reasons(seen)
+    assert reasons(seen).count("failed") >= 2, "the pod that is gone runs on there"
+    cluster.inject(fault("heal-node", "n0"))
+    seen = watch(cluster, 5.0)
+    assert "killing" in reasons(seen)
+    assert cluster.pods["q"].phase == "Running"
+
+
+def test_a_node_can_be_cut_off_further_but_not_less() -> None:
+    cluster = world()
+    cluster.inject(fault("cut-node-inbound", "n0"))
+    with pytest.raises(Refused):
+        cluster.inject(fault("cut-node-inbound", "n0"))
+    cluster.inject(fault("cut-node", "n0"))
+    with pytest.raises(Refused):
+        cluster.inject(fault("cut-node-inbound", "n0"))
+    cluster.inject(fault("heal-node", "n0"))
+    with pytest.raises(Refused):
+        cluster.inject(fault("heal-node", "n0"))
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_a_kubelet_that_is_restarted_ends_what_ran_and_one_that_is_started_does_not(policy: Policy) -> None:
+    for kind, ends in (("restart-kubelet", True), ("start-kubelet", False)):
+        cluster = world()
+        cluster.create_pod(pod(policy, RUN_ON))
+        cluster.settle()
+        before = cluster.pods["p"].containers or ()
+        cluster.inject(fault("stop-kubelet", "n0"))
+        watch(cluster, 10.0)
+        cluster.inject(fault(kind, "n0"))
+        seen = watch(cluster)
+        after = cluster.pods["p"].containers or ()
+        assert (before[0].instance != after[0].instance) == (ends and policy != "Never")
+        assert (after[0].restarts == 1) == (ends and policy != "Never")
+        assert (137 in codes(seen)) == ends
+        assert [r for r in reasons(seen) if r in ("killing", "failed")] == (["killing", "failed"] if ends else [])
+
+
+# --- the sandbox, the network, the volume, the disk -----------------------------------------------------------------
+
+
+def test_a_pod_has_an_address_from_its_sandbox_on_and_gives_it_back_when_it_ends() -> None:
+    """None that any pod of this world has had."""
+    cluster = world(nodes=2)
+    cluster.create_pod(pod("Never", OK))
+    cluster.create_pod(pod("Always", RUN_ON, name="q"))
+    seen = watch(cluster)
+    for item in pods(seen):
+        created = any(status.instance for status in item.containers or ())
+        assert bool(item.address) == (created and item.phase != "Succeeded")
+    assert len({*addresses(seen), *addresses(seen, "q")}) == 2
+    cluster.create_pod(pod("Never", RUN_ON, name="r"))
+    assert not set(addresses(watch(cluster), "r")) & {*addresses(seen), *addresses(seen, "q")}
+
+
+@pytest.mark.parametrize("profile", ["seed", "v0.17.0"])
+@pytest.mark.parametrize("policy", POLICIES)
+def test_the_containers_of_a_pod_end_with_its_sandbox(policy: Policy, profile: str) -> None:
+    """What had succeeded stays down (v0.17.0.md RESTART-5); a pod that goes on has a new address."""
+    cluster = world(profile=profile)
+    cluster.create_pod(pod(policy, RUN_ON, (Exit(0), RunOn())))
+    before = watch(cluster)
+    cluster.inject(fault("kill-sandbox"))
+    with pytest.raises(Refused):
+        cluster.inject(fault("kill-sandbox"))
+    seen = watch(cluster)
+    last = cluster.pods["p"].containers or ()
+    assert [status.restarts for status in last] == {"Always": [1, 2], "OnFailure": [1, 0], "Never": [0, 0]}[policy]
+    assert codes(seen) == {137}
+    assert phases(seen)[-1] == ("Failed" if policy == "Never" else "Running")
+    assert set(addresses(seen)) - set(addresses(before)) or policy == "Never"
+    assert reasons(seen).count("killing") == (2 if policy == "Always" else 1)
+    assert reasons(seen).count("failed") == (reasons(seen).count("killing") if profile == "seed" else 0)
+
+
+@pytest.mark.parametrize("code", [0, 3])
+@pytest.mark.parametrize("policy", POLICIES)
+def test_out_of_memory_with_an_exit_code_of_its_own(policy: Policy, code: int) -> None:
+    """Always abnormal by the document; in v0.17.0 the exit code alone decides (CSTATE-6)."""
+    spec = pod(policy, (OutOfMemory(code=code), RunOn()))
+    seen = run(spec)
+    assert phases(seen)[-1] == ("Failed" if policy == "Never" else "Running")
+    ended = [status for status in statuses(seen) if status.state == "terminated"]
+    assert {(status.exit_code, status.oom) for status in ended} == {(code, True)}
+    ends = [reason for reason in reasons(seen) if reason not in ("scheduled", "created", "started")]
+    assert ends == (["out-of-memory", "error"] if policy == "Never" else ["out-of-memory"])
+    by_code = {("Always", 0): "Running", ("OnFailure", 3): "Running", ("Always", 3): "Running"}
+    expected = by_code.get((policy, code), "Failed" if code else "Succeeded")
+    assert phases(run(spec, profile="v0.17.0"))[-1] == expected
+
+
+@pytest.mark.parametrize("profile", ["seed", "v0.17.0"])
+def test_a_full_disk_ends_those_that_write_to_it_until_it_is_mended(profile: str) -> None:
+    cluster = world(profile=profile)
+    cluster.create_pod(pod("Always", (UseDisk(code=9),), RUN_ON))
+    watch(cluster)
+    assert cluster.quiescent(), "a disk that is not full ends nobody"
+    cluster.inject(fault("fill-disk"))
+    with pytest.raises(Refused):
+        cluster.inject(fault("fill-disk"))
+    seen = watch(cluster, 10.0)
+    assert codes(seen) == {9} and not codes(seen, 1)
+    assert (statuses(seen)[-1].restarts or 0) > 3
+    cluster.inject(fault("mend-disk"))
+    with pytest.raises(Refused):
+        cluster.inject(fault("mend-disk"))
+    watch(cluster)
+    assert cluster.quiescent()
+    assert cluster.pods["p"].phase == "Running"
+
+
+def test_a_disk_that_is_mended_at_once_ends_nobody() -> None:
+    cluster = world()
+    cluster.create_pod(pod("Always", (UseDisk(),)))
+    cluster.settle()
+    cluster.inject(fault("fill-disk"))
+    cluster.inject(fault("mend-disk"))
+    assert not codes(watch(cluster))
+
+
+def test_a_disk_that_was_mended_at_once_has_died_all_the_same() -> None:
+    for moments in (0.0, 50.0):
+        cluster = world()
+        cluster.create_pod(pod("Always", RUN_ON))
+        cluster.settle()
+        cluster.inject(fault("break-disk"))
+        watch(cluster, moments)
+        cluster.inject(fault("mend-disk"))
+        watch(cluster)
+        assert cluster.pods["p"].phase == "Failed"
+        assert cluster.quiescent()
+
+
+def test_nothing_can_be_put_on_a_full_disk() -> None:
+    cluster = world()
+    cluster.create_pod(pod("OnFailure", (Exit(1, 20.0), Put("f", 0)), (Take("f"),)))
+    watch(cluster, 5.0)
+    cluster.inject(fault("fill-disk"))
+    seen = watch(cluster, 100.0)
+    assert codes(seen) == {0, 1}
+    assert codes(seen, 1) == {1}
+
+
+@pytest.mark.parametrize(
+    ("workloads", "code"),
+    [
+        ((RUN_ON, (Take("f"),)), 1),
+        (((Put("f"),), (Take("f"),)), 0),
+        (((Exit(1, 40.0), Put("f")), (Take("f"), RunOn())), 0),
+        ((SERVER, (Take("f"),)), 1),
+        ((SERVER, (Reach(),)), 0),
+        ((SERVER, (Reach(port=81),)), 1),
+        ((SERVER, (Reach("10.9.9.9"),)), 1),
+        ((SERVER, (Reach(FIRST_ADDRESS),)), 0),
+        (((Exit(1, 40.0), Serve(81)), (Reach(port=81), RunOn())), 0),
+    ],
+)
+def test_who_looks_for_something_finds_it_or_gives_up_after_a_minute(
+    workloads: tuple[Workload, ...], code: int
+) -> None:
+    seen = run(pod("OnFailure", *workloads))
+    ended = [status for status in statuses(seen, 1) if status.state == "terminated"]
+    assert ended[0].exit_code == code
+    took = (ended[0].finished_at or 0.0) - (ended[0].started_at or 0.0)
+    assert took == pytest.approx(60.0) if code else 0.0 < took < 45.0
+
+
+@pytest.mark.parametrize("kind", ["cut-node", "cut-node-inbound"])
+@pytest.mark.parametrize("node", ["n0", "n1"])
+def test_a_pod_is_reached_from_another_node_unless_one_of_the_two_is_cut_off(kind: str, node: str) -> None:
+    """The server's or the client's; when that is healed, the connection comes about."""
+    cluster = world()
+    cluster.create_pod(pod("Never", SERVER, name="q"))
+    cluster.create_node("n1")
+    cluster.settle()
+    cluster.inject(fault("stop-kubelet", "n0"))
+    watch(cluster, 3.0)
+    cluster.create_pod(pod("OnFailure", (Exit(1, 20.0), Reach(FIRST_ADDRESS))))
+    watch(cluster, 3.0)
+    cluster.inject(fault("start-kubelet", "n0"))
+    watch(cluster, 3.0)
+    assert (cluster.pods["q"].node, cluster.pods["p"].node) == ("n0", "n1")
+    cluster.inject(fault(kind, node))
+    watch(cluster, 30.0)
+    healed = cluster.now
+    cluster.inject(fault("heal-node", node))
+    watch(cluster)
+    (status,) = cluster.pods["p"].containers or ()
+    assert (status.exit_code, status.restarts) == (0, 1)
+    assert (status.started_at or 0.0) < healed - 10.0 < healed < (status.finished_at or 0.0)
+
+
+# --- replication controllers -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("profile", ["seed", "v0.17.0"])
+def test_a_replication_controller_keeps_its_pods(profile: str) -> None:
+    """Those that are deleted, and those of nodes that are lost or end, are replaced by new ones (RC-4)."""
+    cluster = world(profile=profile, nodes=3)
+    cluster.create_controller(controller(4))
+    with pytest.raises(Refused):
+        cluster.create_controller(controller(4))
+    seen = watch(cluster)
+    first = kept(seen)
+    assert len(first) == 4
+    cluster.delete_pod(first[0])
+    seen += watch(cluster)
+    assert set(kept(seen)) > set(first[1:]) and len(kept(seen)) == 4
+    for kind in ("cut-node", "terminate-node"):
+        node = cluster.pods[kept(seen)[0]].node or ""
+        cluster.inject(fault(kind, node))
+        seen += watch(cluster)
+        assert len(kept(seen)) == 4
+        assert not [name for name in kept(seen) if cluster.pods[name].node == node]
+    lost = [name for name, item in cluster.pods.items() if item.phase == "Failed"]
+    assert bool(lost) == (profile == "seed"), "what failed is left as it is (RC-6)"
+    assert all(item.owner == "rc" for item in seen if isinstance(item, PodSeen))
+    counts = [item.counted for item in seen if isinstance(item, ControllerSeen)]
+    assert counts[0] == 0 and counts[-1] == 4 and max(counts) == 4 and counts.count(4) == 4
+    assert {item.wanted for item in seen if isinstance(item, ControllerSeen)} == {4}
+    assert cluster.quiescent()
+
+
+def test_the_pods_of_a_replication_controller_wait_for_a_node_and_others_do_not_count() -> None:
+    cluster = world(nodes=0)
+    cluster.create_pod(pod("Always", RUN_ON))
+    cluster.create_controller(controller(2))
+    cluster.settle()
+    assert [item.phase for item in cluster.pods.values() if item.owner] == ["Pending", "Pending"]
+    cluster.create_node("n0")
+    cluster.settle()
+    assert [item.phase for item in cluster.pods.values()] == ["Running"] * 3
+
+
+def test_a_replication_controller_of_no_pods_keeps_none() -> None:
+    cluster = world()
+    cluster.create_controller(controller(0))
+    assert not kept(watch(cluster))
+
+
 # --- refusals -------------------------------------------------------------------------------------------------------
 
 
@@ -488,8 +805,15 @@ def refused_actions() -> list[Callable[[SimulatedCluster], None]]:
         ("kill-container", "u"),
         ("kill-container", "nobody"),
         ("out-of-memory", "q"),
-        *((kind, name) for kind in ("cut-node", "heal-node", "stop-kubelet", "start-kubelet") for name in ("n1", "x")),
-        ("terminate-node", "n1"),
+        ("restart-kubelet", "n0"),
+        ("mend-disk", "p"),
+        *((kind, name) for kind in ("kill-by-engine", "kill-sandbox", "fill-disk", "mend-disk") for name in "qux"),
+        *(
+            (kind, name)
+            for kind in runtime.FAULTS
+            if kind.endswith(("-node", "-inbound", "-kubelet"))
+            for name in ("n1", "x")
+        ),
         ("terminate-node", "nobody"),
     ]
     actions: list[Callable[[SimulatedCluster], None]] = [
@@ -507,6 +831,10 @@ def refused_actions() -> list[Callable[[SimulatedCluster], None]]:
         lambda cluster: cluster.create_pod(pod("Never", OK)),
         lambda cluster: cluster.create_pod(PodSpec("new", "Never", ())),
         lambda cluster: cluster.create_pod(pod("Never", (), name="new")),
+        lambda cluster: cluster.create_controller(controller(1, policy="Never")),
+        lambda cluster: cluster.create_controller(controller(1, policy="OnFailure")),
+        lambda cluster: cluster.create_controller(controller(-1)),
+        lambda cluster: cluster.create_controller(controller(1, workload=())),
         lambda cluster: cluster.delete_pod("nobody"),
     ]
 
@@ -641,7 +969,7 @@ def test_v0_17_0_knows_no_disk_failure() -> None:
         cluster.inject(fault("break-disk"))
 
 
-@pytest.mark.parametrize("kind", ["cut-node", "stop-kubelet", "terminate-node"])
+@pytest.mark.parametrize("kind", ["cut-node", "cut-node-inbound", "stop-kubelet", "terminate-node"])
 def test_v0_17_0_deletes_the_pods_of_a_lost_node(kind: str) -> None:
     cluster = world(profile="v0.17.0")
     cluster.create_pod(pod("Always", RUN_ON))
@@ -656,11 +984,12 @@ def test_v0_17_0_deletes_the_pods_of_a_lost_node(kind: str) -> None:
 # --- deliberate faults ----------------------------------------------------------------------------------------------
 
 Seen = Sequence[Observation]
+Done = Fault | PodSpec | ControllerSpec
 Play = Callable[[SimulatedCluster], Seen]
 """What is done to a settled cluster with nodes n0 and n1; the result is what is seen."""
 
 
-def play(*actions: Fault | PodSpec, seconds: float = 100.0) -> Play:
+def play(*actions: Done, seconds: float = 100.0) -> Play:
     """Each action is followed by enough time for all its consequences."""
 
     def played(cluster: SimulatedCluster) -> Seen:
@@ -668,6 +997,8 @@ def play(*actions: Fault | PodSpec, seconds: float = 100.0) -> Play:
         for action in actions:
             if isinstance(action, PodSpec):
                 cluster.create_pod(action)
+            elif isinstance(action, ControllerSpec):
+                cluster.create_controller(action)
             else:
                 target = cluster.pods["p"].node if action.target == "its node" else action.target
                 cluster.inject(Fault(action.kind, target or "", action.container))
@@ -711,6 +1042,7 @@ class Symptom:
 
 LOST = play(pod("Always", RUN_ON), fault("cut-node", "its node"))
 DISK = play(pod("Always", RUN_ON), fault("break-disk"))
+STOP, START = fault("stop-kubelet", "its node"), fault("start-kubelet", "its node")
 NEW = play()
 
 SYMPTOMS: dict[str, Symptom] = {
@@ -771,6 +1103,54 @@ SYMPTOMS: dict[str, Symptom] = {
         NEW, lambda seen: any(node.phase == "Pending" and node.ready for node in nodes(seen))
     ),
     "ready-means-reachable": Symptom(play(fault("stop-kubelet", "n0")), lambda seen: nodes(seen)[-1].ready == "True"),
+    "no-shared-localhost": Symptom(play(pod("Never", SERVER, (Reach(),))), lambda seen: 1 in codes(seen, 1)),
+    "pods-share-an-address": Symptom(
+        play(pod("Never", RUN_ON), pod("Never", RUN_ON, name="q")),
+        lambda seen: bool(set(addresses(seen)) & set(addresses(seen, "q"))),
+    ),
+    "pods-are-unreachable": Symptom(
+        play(pod("Never", SERVER, name="q"), pod("Never", (Reach(FIRST_ADDRESS),))), lambda seen: 1 in codes(seen)
+    ),
+    "no-shared-volume": Symptom(play(pod("Never", (Put("f"),), (Take("f"),))), lambda seen: 1 in codes(seen, 1)),
+    "restart-empties-volume": Symptom(
+        play(pod("OnFailure", (Put("f", 3), Take("f"), RunOn()))), lambda seen: 1 in codes(seen)
+    ),
+    "ignores-dead-sandbox": Symptom(
+        play(pod("Always", RUN_ON), fault("kill-sandbox")), lambda seen: not restarted(seen)
+    ),
+    "restarts-after-sandbox-death": Symptom(play(pod("Never", RUN_ON), fault("kill-sandbox")), restarted),
+    "keeps-dead-sandbox": Symptom(
+        play(pod("Always", SERVER, (RunOn(), Reach(), RunOn())), fault("kill-sandbox")),
+        lambda seen: 1 in codes(seen, 1),
+    ),
+    "engine-kill-is-final": Symptom(
+        play(pod("Always", RUN_ON), fault("kill-by-engine", "p", "a")), lambda seen: not restarted(seen)
+    ),
+    "oom-with-0-is-success": Symptom(play(pod("Never", (OutOfMemory(code=0),))), shows("Succeeded")),
+    "full-disk-fails-pod": Symptom(play(pod("Always", (UseDisk(),)), fault("fill-disk")), shows("Failed")),
+    "mended-disk-revives": Symptom(
+        play(pod("Always", RUN_ON), fault("break-disk"), fault("mend-disk")), has_lost("Failed")
+    ),
+    "misses-one-way-cut": Symptom(
+        play(pod("Always", RUN_ON), fault("cut-node-inbound", "its node")), has_lost("Failed")
+    ),
+    "forgets-kubelet-kills": Symptom(
+        play(pod("Always", RUN_ON), STOP, fault("restart-kubelet", "its node"), seconds=15.0),
+        lambda seen: not restarted(seen),
+    ),
+    "misses-ends-while-down": Symptom(
+        play(pod("Always", RUN_ON), STOP, fault("kill-container", "p", "a"), START, seconds=15.0),
+        lambda seen: not restarted(seen),
+    ),
+    "counts-kubelet-restarts": Symptom(play(pod("Always", RUN_ON), STOP, START, seconds=15.0), restarted),
+    "rc-one-too-many": Symptom(play(controller(4)), lambda seen: len(kept(seen)) > 4),
+    "rc-one-too-few": Symptom(play(controller(4)), lambda seen: len(kept(seen)) < 4),
+    "rc-never-replaces": Symptom(play(controller(4), fault("terminate-node", "n0")), lambda seen: len(kept(seen)) < 4),
+    "rc-counts-ended": Symptom(play(controller(4), fault("cut-node", "n0")), lambda seen: len(kept(seen)) < 4),
+    "rc-moves-pods": Symptom(
+        play(controller(4), fault("cut-node", "n0")),
+        lambda seen: any(len({item.node for item in pods(seen, name)} - {None}) > 1 for name in kept(seen)),
+    ),
 }
 
 CERTAIN_ONLY_WHEN_QUIET = {"node-skips-pending"}
@@ -800,6 +1180,12 @@ def test_irregular_timing_hides_no_fault_for_long_and_accuses_nobody(name: str) 
 # --- anything goes --------------------------------------------------------------------------------------------------
 
 
+ANYTHING: list[Workload] = [
+    OK, BAD, HUNGRY, RUN_ON, SERVER, (Exit(2), Exit(0)), (OutOfMemory(code=0),), (UseDisk(),), (Put("f", 0), Take("f")),
+    (Put("g"),), (Take("g"), Exit(0)), (Reach(), Exit(0)), (Reach(FIRST_ADDRESS),),
+]  # fmt: skip
+
+
 @pytest.mark.parametrize("profile", ["seed", "v0.17.0"])
 @pytest.mark.parametrize("seed", range(40))
 def test_whatever_is_done_final_stays_final(profile: str, seed: int) -> None:
@@ -809,7 +1195,7 @@ def test_whatever_is_done_final_stays_final(profile: str, seed: int) -> None:
     for number in range(60):
         try:
             if rng.random() < 0.3:
-                workloads = rng.choices([OK, BAD, HUNGRY, RUN_ON, (Exit(2), Exit(0))], k=rng.randint(1, 3))
+                workloads = rng.choices(ANYTHING, k=rng.randint(1, 3))
                 cluster.create_pod(pod(rng.choice(POLICIES), *workloads, name=f"p{number % 7}"))
             elif rng.random() < 0.1:
                 cluster.delete_pod(f"p{rng.randrange(7)}")

@@ -1,0 +1,273 @@
+"""The simulated master but for its API: the scheduler, the node controller, and the replication controllers.
+
+Each watches the API (`adapters.simulated_api`) and does one thing at a time, some time after something has changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+
+from adapters.simulated_api import Api, ControllerRecord, Happening, NodeRecord, PodRecord
+from adapters.simulated_kubelet import Kubelet
+from adapters.simulation import Timer
+from conformance.runtime import ConditionStatus, ControllerSpec, PodSpec
+
+BINDING_DELAY = 10.0
+"""After how many seconds the faulty build records a binding."""
+
+RETURN_DELAY = 10.0
+"""After how many seconds the faulty build brings a Terminated node back: long enough for its end to be seen."""
+
+
+class Scheduler:
+    """Binds each pod once and for ever to a usable node (seed.md L219)."""
+
+    def __init__(self, api: Api, kubelets: Mapping[str, Kubelet]) -> None:
+        self._api = api
+        self._kubelets = kubelets
+        self._queued: set[str] = set()
+        api.pod_watchers.append(self._enqueue)
+        api.node_watchers.append(self._retry)
+
+    def _retry(self, _: NodeRecord) -> None:
+        """A node has changed: try again for all the pods that wait."""
+        for pod in self._api.pods.values():
+            self._enqueue(pod)
+
+    def _enqueue(self, pod: PodRecord) -> None:
+        if self._waits(pod) and pod.uid not in self._queued:
+            self._queued.add(pod.uid)
+            self._api.loop.later("schedule", partial(self._schedule, pod))
+
+    @staticmethod
+    def _waits(pod: PodRecord) -> bool:
+        return pod.node is None and not pod.gone and pod.phase == "Pending"
+
+    def _schedule(self, pod: PodRecord) -> None:
+        self._queued.discard(pod.uid)
+        if not self._waits(pod):
+            return
+        candidates = [node.name for node in self._api.nodes.values() if self._is_candidate(node)]
+        if not candidates:
+            self._record("failed-scheduling", pod)
+            return
+        node = self._api.loop.rng.choice(candidates)
+        if self._api.has_fault("starts-before-bound") and self._kubelets[node].online:
+            self._queued.add(pod.uid)
+            self._kubelets[node].accept(pod)
+            self._api.loop.after(BINDING_DELAY, partial(self._bind, pod, node))
+        else:
+            self._bind(pod, node)
+
+    def _is_candidate(self, node: NodeRecord) -> bool:
+        """A node that is not Running, reachable and ready takes nothing (seed.md L177, L181; v0.17.0.md SCHED-1)."""
+        return node.usable or (self._api.has_fault("schedules-anywhere") and node.phase != "Terminated")
+
+    def _bind(self, pod: PodRecord, node: str) -> None:
+        self._queued.discard(pod.uid)
+        if pod.gone:
+            return
+        pod.node = node
+        self._record("scheduled", pod)
+        self._api.publish_pod(pod)
+
+    def _record(self, reason: str, pod: PodRecord) -> None:
+        self._api.record("scheduler", Happening(reason, pod, self._api.loop.now))
+
+
+class NodeController:
+    """Keeps the node records up to date, and ends the pods of nodes that are lost or Terminated."""
+
+    def __init__(self, api: Api, kubelets: Mapping[str, Kubelet]) -> None:
+        self._api = api
+        self._kubelets = kubelets
+        self._time_outs: dict[str, Timer] = {}
+        api.node_watchers.append(self._watch)
+
+    def add(self, name: str) -> None:
+        """A node becomes known: Pending until its kubelet checks in (seed.md L177; v0.17.0.md NODE-PHASE-4)."""
+        node = NodeRecord(name, self._api.new_id("node"), self._api.dialect.node_phase)
+        self._api.nodes[name] = node
+        if self._api.has_fault("conditions-outside-running"):
+            node.reachable = node.ready = "True"
+        if self._api.has_fault("node-skips-pending"):
+            self._set_running(node)
+        else:
+            self._api.publish_node(node)
+        self.look(node)
+
+    def look(self, node: NodeRecord) -> None:
+        """Something may have changed on the node: find out, each thing in its own time."""
+        later = self._api.loop.later
+        if node.phase == "Pending":
+            later("check-in", partial(self._check_in, node))
+        elif node.phase == "Running":
+            later("probe", partial(self._probe_reachable, node))
+            later("probe", partial(self._probe_ready, node))
+
+    def _check_in(self, node: NodeRecord) -> None:
+        if node.phase == "Pending" and self._kubelets[node.name].connected:
+            self._set_running(node)
+            self.look(node)
+
+    def _set_running(self, node: NodeRecord) -> None:
+        node.phase, node.reachable, node.ready = "Running", "Unknown", self._api.dialect.first_ready
+        self._api.publish_node(node)
+
+    def _probe_reachable(self, node: NodeRecord) -> None:
+        """NodeReachable: the cluster can reach the node (seed.md L181)."""
+        kubelet = self._kubelets[node.name]
+        found: ConditionStatus = "False" if self._is_cut(kubelet) else "True"
+        if node.phase == "Running" and node.reachable != found and not kubelet.dead:
+            node.reachable = found
+            self._api.publish_node(node)
+
+    def _probe_ready(self, node: NodeRecord) -> None:
+        """NodeReady: the kubelet answers that all is well (seed.md L181)."""
+        kubelet = self._kubelets[node.name]
+        found = self._readiness(kubelet)
+        if node.phase == "Running" and node.ready != found and not kubelet.dead:
+            node.ready = found
+            self._api.publish_node(node)
+
+    def _is_cut(self, kubelet: Kubelet) -> bool:
+        """Whether nothing reaches the node. What it sends may still arrive."""
+        return kubelet.cut == "both" or (kubelet.cut == "inbound" and not self._api.has_fault("misses-one-way-cut"))
+
+    def _readiness(self, kubelet: Kubelet) -> ConditionStatus:
+        if self._is_cut(kubelet):
+            return "Unknown"
+        if kubelet.stopped and not self._api.has_fault("ready-means-reachable"):
+            return self._api.dialect.stopped_ready
+        return "True"
+
+    # --- nodes that are lost ----------------------------------------------------------------------------------------
+
+    def _watch(self, node: NodeRecord) -> None:
+        """Start the clock when a node is lost, stop it when the node is back (seed.md L318-L319)."""
+        if node.phase != "Running" or node.usable:
+            timer = self._time_outs.pop(node.name, None)
+            self._api.loop.cancel(timer)
+        elif node.name not in self._time_outs:
+            self._time_outs[node.name] = self._api.loop.later("time-out", partial(self._lost, node))
+
+    def _lost(self, node: NodeRecord) -> None:
+        """The time is out: the pods of the node are Failed (seed.md L278, L320), or deleted (v0.17.0.md PART-1)."""
+        if self._api.has_fault("ignores-lost-node"):
+            return
+        for pod in self._api.pods_on(node.name):
+            if self._api.has_fault("moves-pods"):
+                self._move(pod)
+            elif self._api.has_fault("deletes-lost-pods") or not self._api.dialect.lost_pods_fail:
+                self._api.delete_pod(pod)
+            elif not pod.terminal:
+                pod.phase = "Failed"
+                self._api.publish_pod(pod)
+
+    def _move(self, pod: PodRecord) -> None:
+        others = [node.name for node in self._api.nodes.values() if node.usable]
+        if others and not pod.terminal:
+            pod.node = others[0]
+            self._api.publish_pod(pod)
+
+    # --- nodes that end ---------------------------------------------------------------------------------------------
+
+    def terminate(self, node: NodeRecord) -> None:
+        """A node has ended: its record says so, and its pods go (seed.md L177)."""
+        self._api.loop.later("controller", partial(self._terminated, node))
+
+    def _terminated(self, node: NodeRecord) -> None:
+        node.phase, node.reachable, node.ready = "Terminated", None, None
+        if self._api.dialect.terminated_node_stays:
+            self._api.publish_node(node)
+        else:
+            self._api.delete_node(node)
+        if not self._api.has_fault("keeps-pods-of-terminated-node"):
+            self._api.loop.later("controller", partial(self._delete_pods, node))
+        if self._api.has_fault("terminated-node-returns") and not node.gone:
+            self._api.loop.after(RETURN_DELAY, partial(self._set_running, node))
+
+    def _delete_pods(self, node: NodeRecord) -> None:
+        for pod in self._api.pods_on(node.name):
+            self._api.delete_pod(pod)
+
+
+class ReplicationController:
+    """Keeps so many pods of each replication controller (seed.md L154; v0.17.0.md RC-1 to RC-6).
+
+    A pod that has ended, or is gone, is replaced by a new one, and the scheduler finds the node (seed.md L317, L321).
+    """
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+        self._queued: set[str] = set()
+        self._done: set[str] = set()
+        """The controllers that have created their pods."""
+        api.pod_watchers.append(self._watch)
+
+    def add(self, spec: ControllerSpec) -> None:
+        """A replication controller becomes known."""
+        controller = ControllerRecord(spec, self._api.new_id("controller"))
+        self._api.controllers[spec.name] = controller
+        self._api.publish_controller(controller)
+        self._enqueue(controller)
+
+    def _watch(self, pod: PodRecord) -> None:
+        controller = self._api.controllers.get(pod.owner or "")
+        if controller is not None:
+            self._enqueue(controller)
+
+    def _enqueue(self, controller: ControllerRecord) -> None:
+        if controller.uid not in self._queued:
+            self._queued.add(controller.uid)
+            self._api.loop.later("controller", partial(self._sync, controller))
+
+    def _sync(self, controller: ControllerRecord) -> None:
+        """Count the active pods, and create or delete the difference (v0.17.0.md RC-2)."""
+        self._queued.discard(controller.uid)
+        active = self._active(controller)
+        if controller.counted != len(active):
+            controller.counted = len(active)
+            self._api.publish_controller(controller)
+        missing = self._wanted(controller.spec) - len(active)
+        for pod in sorted(active, key=_by_worth)[: max(0, -missing)]:
+            self._api.delete_pod(pod)
+        if missing > 0 and not self._is_content(controller):
+            for _ in range(missing):
+                self._add_pod(controller.spec)
+        self._done.add(controller.uid)
+
+    def _active(self, controller: ControllerRecord) -> list[PodRecord]:
+        """Its pods that have not ended (v0.17.0.md RC-1), whether they run or not, and wherever (RC-5)."""
+        own = [pod for pod in self._api.pods.values() if pod.owner == controller.spec.name]
+        return [pod for pod in own if not pod.terminal or self._api.has_fault("rc-counts-ended")]
+
+    def _wanted(self, spec: ControllerSpec) -> int:
+        return spec.wanted + self._api.has_fault("rc-one-too-many") - self._api.has_fault("rc-one-too-few")
+
+    def _is_content(self, controller: ControllerRecord) -> bool:
+        """Whether a wrong build does without a new pod."""
+        if self._api.has_fault("rc-never-replaces"):
+            return controller.uid in self._done
+        return self._api.has_fault("rc-moves-pods") and self._move(controller)
+
+    def _add_pod(self, spec: ControllerSpec) -> None:
+        """A new pod with a name of its own (v0.17.0.md RC-4)."""
+        self._api.create_pod(PodSpec(self._api.new_id(spec.name), spec.policy, spec.containers), spec.name)
+
+    def _move(self, controller: ControllerRecord) -> bool:
+        """Begin a pod that has ended anew on another node; whether there was one."""
+        own = [pod for pod in self._api.pods.values() if pod.owner == controller.spec.name and pod.terminal]
+        usable = [node.name for node in self._api.nodes.values() if node.usable]
+        for pod in own:
+            if others := [name for name in usable if name != pod.node]:
+                pod.phase, pod.node = "Pending", others[0]
+                self._api.publish_pod(pod)
+                return True
+        return False
+
+
+def _by_worth(pod: PodRecord) -> tuple[bool, bool]:
+    """What is deleted first if there are too many: the unbound, then the ones that do not run yet."""
+    return pod.node is not None, pod.phase == "Running"
