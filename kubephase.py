@@ -306,9 +306,7 @@ def conform(
                     outcomes.append(outcome)
                     advance(f"{SIGN[outcome.verdict]} {outcome.scenario.id}")
             seconds = time.perf_counter() - begun
-            if with_floor and isinstance(runtime, Measures):
-                with status("measuring the bare containers"):
-                    floor = runtime.floor(jobs)
+            floor = _floor(runtime, jobs) if with_floor else None
     except KeyboardInterrupt:
         interrupted = True
     finally:
@@ -340,6 +338,19 @@ def conform(
     if interrupted or any("did not come back" in o.reason for o in outcomes):
         os._exit(code)  # an adapter that hangs must not keep the command from ending
     sys.exit(code)
+
+
+def _floor(runtime: Any, jobs: int) -> float | None:
+    """Seconds that the bare work of the run takes; None, and a message, if that cannot be measured."""
+    if not isinstance(runtime, Measures):
+        click.echo("kubephase: --floor: this runtime does no work beside the suite's", err=True)
+        return None
+    try:
+        with status("measuring the bare containers"):
+            return runtime.floor(jobs)
+    except Exception as error:  # the report matters more
+        click.echo(f"kubephase: --floor: {type(error).__name__}: {error}", err=True)
+        return None
 
 
 def _make_folder(folder: Path) -> Path:

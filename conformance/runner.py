@@ -178,8 +178,8 @@ def run_scenario(
     )  # fmt: skip
     cluster: Cluster | None = None
     try:
-        if lacking := [need for need in scenario.needs if need not in about.capabilities]:
-            raise Unsupported(f"the runtime lacks {', '.join(lacking)}")
+        if lacking := about.why_not(scenario.needs):
+            raise Unsupported(lacking)
         if isinstance(runtime, Provides):
             cluster = runtime.open_for(scenario.id, settings.seed, profile.name, scenario.needs)
         else:

@@ -93,11 +93,19 @@ class Fault(msgspec.Struct, frozen=True):
 
 
 class About(msgspec.Struct, frozen=True):
-    """What a runtime says of itself. ``capabilities`` are keys of `CAPABILITIES`."""
+    """What a runtime says of itself. ``capabilities`` are keys of `CAPABILITIES`; ``lacks`` tells, for some of those
+    that it could have, why it has not, and what to do."""
 
     name: str
     version: str
     capabilities: frozenset[str]
+    lacks: dict[str, str] = {}
+
+    def why_not(self, needs: Sequence[str]) -> str:
+        """Why a scenario with these needs cannot run here; empty if it can."""
+        lacking = [need for need in needs if need not in self.capabilities]
+        reasons = dict.fromkeys(self.lacks[need] for need in lacking if need in self.lacks)
+        return f"the runtime lacks {', '.join(lacking)}" + "".join(f"; {r}" for r in reasons) if lacking else ""
 
 
 # --- what can be seen of a runtime ----------------------------------------------------------------------------------

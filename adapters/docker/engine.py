@@ -148,7 +148,7 @@ def connect(url: str, run: str, image: str | None = None, node: Node | None = No
             sweep_disks(node.folder)
         engine.image = _given(client, image, url) if image else _made(engine)
         engine.events = Events(engine)
-        engine.events.start()
+        engine.events.open()
     except (EngineError, DockerException, *LOST) as error:
         with contextlib.suppress(DockerException, *LOST):
             engine.close()
@@ -310,7 +310,7 @@ def health(url: str) -> tuple[Reached, Ready]:
 
 
 def complaint(url: str) -> str:
-    """What an engine that is not healthy says of itself, or the system of it; "it answers again" if nothing is wrong."""
+    """What an engine that is not healthy says of itself, or the system of it."""
     connection = _Plain(url, ANSWER)
     try:
         connection.request("GET", "/_ping")
@@ -360,7 +360,7 @@ class Events(threading.Thread):
         self._engine = engine
         self._listeners: dict[str, Listener] = {}
         self._lock = threading.Lock()
-        self._over = threading.Event()
+        self._over, self._opened = threading.Event(), threading.Event()
         self._seen: set[tuple[int, str, str]] = set()
         # The engine answers a little before it listens: beginning at its own time of before, nothing is lost.
         self._since = _seconds(nanoseconds(engine.client.info()["SystemTime"]))
@@ -378,20 +378,25 @@ class Events(threading.Thread):
 
     def run(self) -> None:
         """Listen until `close`."""
-        first = True
         while not self._over.is_set():
             try:
                 filters = {"type": "container", "label": f"{RUN}={self._engine.run}"}
                 since: Any = self._since  # the library's types do not know that a string is exact
                 self._stream = self._engine.client.events(since=since, filters=filters, decode=True)
-                if not first:
+                if self._opened.is_set():
                     self.gap()
-                first = False
+                self._opened.set()
                 for event in self._stream:
                     self._take(event)
             except (DockerException, *LOST, ValueError, AttributeError):  # the stream broke, or was closed under us
                 pass
             self._over.wait(0.1)
+
+    def open(self) -> None:
+        """Begin to listen; returns when the stream is open. Raises EngineError if it cannot be opened."""
+        self.start()
+        if not self._opened.wait(CALL):
+            raise EngineError(f"the engine at {self._engine.url} gives no stream of its events within {CALL:g} s")
 
     def gap(self) -> None:
         """Tell all listeners that events may be missing."""

@@ -117,23 +117,27 @@ class Docker:
         try:
             for url in dict.fromkeys(urls):
                 self.engines.append(connect(url, self._run, image, own.get(url)))
+            self._about = self._examine()
         except BaseException:
             self.close()
             raise
 
-    @property
-    def _is_own(self) -> bool:
-        return all(engine.node for engine in self.engines)
-
     def describe(self) -> About:
         """What the engines are, and what can be done to them."""
+        return self._about
+
+    def _examine(self) -> About:
         version = self.engines[0].client.version()
-        can = set(ALWAYS_THERE)
-        if all(engine.is_local for engine in self.engines) and os.geteuid() == 0:
-            can.add("kill-container")
-        if self._is_own:
-            can |= NODE_FAULTS if disk.missing() else NODE_FAULTS | DISK_FAULTS
-        return About("docker", f"{version['Version']} ({len(self.engines)} engines)", frozenset(can))
+        lacks: dict[str, str] = {}
+        if not all(engine.is_local for engine in self.engines) or os.geteuid() != 0:
+            lacks["kill-container"] = "a process can be killed by root on the engine's own machine only"
+        if not all(engine.node for engine in self.engines):
+            lacks |= dict.fromkeys(NODE_FAULTS | DISK_FAULTS, "it takes engines of our own: kubephase nodes up 2")
+        elif reason := disk.missing():
+            lacks |= dict.fromkeys(DISK_FAULTS, reason)
+        can = ALWAYS_THERE | {"kill-container"} | NODE_FAULTS | DISK_FAULTS
+        count = f"{len(self.engines)} engine{'s' if len(self.engines) > 1 else ''}"
+        return About("docker", f"{version['Version']} ({count})", can - frozenset(lacks), lacks)
 
     def open(self, scenario: str, seed: int, profile: str) -> DockerCluster:
         """A cluster on the engines that there are."""
