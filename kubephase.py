@@ -291,6 +291,8 @@ def conform(
         raise BadInput(str(error)) from error
     settings = Settings(profile, seed, jobs, deadline, limit, histories)
     data = report.run_data(runtime.describe(), spec, settings, prefixes, fault)
+    for note in data["notes"]:
+        click.echo(f"kubephase: {note}", err=True)
     begun = time.perf_counter()
     seconds, floor = 0.0, None
     outcomes: list[Outcome] = []

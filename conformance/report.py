@@ -112,6 +112,7 @@ def run_data(
         "runtime_name": about.name,
         "runtime_version": about.version,
         "capabilities": sorted(about.capabilities),
+        "notes": list(about.notes),
         "profile": settings.profile.name,
         "seed": settings.seed,
         "jobs": settings.jobs,

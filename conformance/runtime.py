@@ -100,6 +100,8 @@ class About(msgspec.Struct, frozen=True):
     version: str
     capabilities: frozenset[str]
     lacks: dict[str, str] = {}
+    notes: tuple[str, ...] = ()
+    """What people should know of this run."""
 
     def why_not(self, needs: Sequence[str]) -> str:
         """Why a scenario with these needs cannot run here; empty if it can."""

@@ -96,6 +96,8 @@ class Engine:
     node: Node | None = None
     events: Events | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
+    others: list[str] = field(default_factory=list)
+    """Runs that were at work there when this one began."""
     _disks: Disks | None = None
 
     def labels(self, **more: str) -> dict[str, str]:
@@ -143,7 +145,7 @@ def connect(url: str, run: str, image: str | None = None, node: Node | None = No
     client = _checked(url)
     engine = Engine(url, client, run, node=node)
     try:
-        sweep(client)
+        engine.others = sweep(client)
         if node:
             sweep_disks(node.folder)
         engine.image = _given(client, image, url) if image else _made(engine)
@@ -466,8 +468,9 @@ def _gone(removal: Callable[[], object]) -> None:
             raise
 
 
-def sweep(client: docker.DockerClient) -> None:
-    """Remove what runs have left that were killed: those whose process on this machine is gone."""
+def sweep(client: docker.DockerClient) -> list[str]:
+    """Remove what runs have left that were killed: those whose process on this machine is gone. Returns the owners of
+    the others, which are at work there."""
     wanted = {"label": [OWNER]}
     found = [
         *(c["Labels"] or {} for c in client.api.containers(all=True, filters=wanted)),
@@ -476,6 +479,8 @@ def sweep(client: docker.DockerClient) -> None:
     ]
     for run in {labels[RUN] for labels in found if RUN in labels and is_over(labels[OWNER])}:
         remove(client, {RUN: run})
+    mine = owner_of(os.getpid())
+    return sorted({labels[OWNER] for labels in found if not is_over(labels[OWNER]) and labels[OWNER] != mine})
 
 
 def sweep_disks(folder: Path) -> None:

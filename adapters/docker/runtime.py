@@ -137,7 +137,11 @@ class Docker:
             lacks |= dict.fromkeys(DISK_FAULTS, reason)
         can = ALWAYS_THERE | {"kill-container"} | NODE_FAULTS | DISK_FAULTS
         count = f"{len(self.engines)} engine{'s' if len(self.engines) > 1 else ''}"
-        return About("docker", f"{version['Version']} ({count})", can - frozenset(lacks), lacks)
+        others = sorted({owner.split("/")[1] for engine in self.engines for owner in engine.others})
+        note = f"other runs are at work on these engines (process {', '.join(others)}): neither sees the other's pods"
+        return About(
+            "docker", f"{version['Version']} ({count})", can - frozenset(lacks), lacks, (note,) if others else ()
+        )
 
     def open(self, scenario: str, seed: int, profile: str) -> DockerCluster:
         """A cluster on the engines that there are."""
