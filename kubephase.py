@@ -445,7 +445,7 @@ def nodes_up(count: int, as_json: bool) -> None:
     from adapters.docker import nodes as engines
 
     with _nodes_errors(), status(f"starting {count} engines") as say:
-        found = engines.up(count, say)
+        found = engines.up(count, say=say)
     _print_nodes(found, as_json)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.metadata
 import importlib.util
@@ -116,18 +117,25 @@ def start(found: type[Any], fault: str | None = None, options: Mapping[str, Any]
         runtime: Runtime = found(**({"fault": fault} if fault else {}), **given)
         about = runtime.describe()
     except (Exception, SystemExit) as error:  # an adapter may raise anything
-        raise NoRuntime(f"adapter {found.__name__} cannot be started: {type(error).__name__}: {error}") from error
-    if not isinstance(about, About):
-        raise NoRuntime(f"adapter {found.__name__}: describe() returned {type(about).__name__}: expected About")
-    if not isinstance(about.capabilities, frozenset) or not all(isinstance(c, str) for c in about.capabilities):
-        raise NoRuntime(
-            f"adapter {found.__name__}: capabilities are {about.capabilities!r}: expected a frozenset of names"
-        )
-    if unknown := sorted(about.capabilities - CAPABILITIES.keys()):
-        raise NoRuntime(
-            f"adapter {found.__name__}: unknown capability {unknown[0]!r}{registry.nearest(unknown[0], CAPABILITIES)}"
-        )
+        # An exception of its own is a message to people; any other one is a surprise, whose kind matters.
+        kind = f"{type(error).__name__}: " if type(error).__module__ == "builtins" else ""
+        raise NoRuntime(f"runtime {found.__name__} cannot be started: {kind}{error}") from error
+    if problem := _misdescribed(about):
+        with contextlib.suppress(Exception):
+            runtime.close()
+        raise NoRuntime(f"adapter {found.__name__}: {problem}")
     return runtime
+
+
+def _misdescribed(about: About) -> str:
+    """What is wrong with what an adapter says of itself; empty if nothing is."""
+    if not isinstance(about, About):
+        return f"describe() returned {type(about).__name__}: expected About"
+    if not isinstance(about.capabilities, frozenset) or not all(isinstance(c, str) for c in about.capabilities):
+        return f"capabilities are {about.capabilities!r}: expected a frozenset of names"
+    if unknown := sorted(about.capabilities - CAPABILITIES.keys()):
+        return f"unknown capability {unknown[0]!r}{registry.nearest(unknown[0], CAPABILITIES)}"
+    return ""
 
 
 # --- running --------------------------------------------------------------------------------------------------------

@@ -86,7 +86,7 @@ class Member:
         started = nanoseconds(state["StartedAt"])
         self.pid = int(state["Pid"]) or self.pid
         match event["Action"]:
-            case "start" if at > self.started and not self.is_told:
+            case "start" if at > self.started and not self.is_told and self._is_late(at, started):
                 self.is_told = True
                 return False
             case "start" if at > self.started:
@@ -95,9 +95,9 @@ class Member:
                     self._begin(started, self._count(inspected))
                 else:  # the engine is already further: its count is that of a later incarnation
                     self._begin(at, self.restarts + (self.started > 0))
-            case "oom" if self.state == "running":
+            case "oom" if self.state == "running" and at > self.started:
                 self.oom = True
-            case "kill" if self.state == "running":
+            case "kill" if self.state == "running" and at > self.started:
                 self.is_killed = True
             case "die" if self.state == "running" and at > self.started:
                 current = started <= self.started
@@ -122,16 +122,22 @@ class Member:
         started, finished = nanoseconds(state["StartedAt"]), nanoseconds(state["FinishedAt"])
         was = (self.state, self.started, self.restarting)
         self.pid = int(state["Pid"]) or self.pid
+        runs = bool(state["Running"]) and not state["Restarting"]
         if started > self.started:
-            if self.state == "running":
-                self._end(None, False, finished)
+            last = finished if runs else 0  # when the one before ended, if the newest one has not
+            is_unknown = last > self.end.at if self.end else self.started > 0
+            if is_unknown or self._count(inspected) > self.restarts + (self.started > 0):
+                self._end(None, False, last)
             self._begin(started, self._count(inspected))
             self.is_told = False
-        runs = bool(state["Running"]) and not state["Restarting"]
         if self.state == "running" and started and not runs:
             self._end(int(state["ExitCode"]), bool(state["OOMKilled"]) or self.oom, finished)
         self.restarting = self.state == "terminated" and bool(state["Restarting"])
         return was != (self.state, self.started, self.restarting)
+
+    def _is_late(self, at: int, started: int) -> bool:
+        """Whether the event of a start is that of the incarnation that was looked up, and not of the next one."""
+        return started == self.started or (started > at and not (self.end and at > self.end.at))
 
     def _count(self, inspected: dict[str, Any]) -> int:
         """The engine raises its count when the wait for a restart begins: then it is ahead by one."""
@@ -163,7 +169,7 @@ class Member:
             finished_at=clock(end.at) if end else None,
             last_exit_code=before.code if before else None,
             last_oom=before.oom if before else False,
-            last_finished_at=clock(before.at) if before else None,
+            last_finished_at=clock(before.at) if before and before.at else None,
             last_instance=before.instance if before else None,
             instance=self.instance if self.started else None,
             reason="restarting" if self.restarting else None,

@@ -461,21 +461,22 @@ class DockerCluster:
                 self._clear_up(member.container)
                 inspected = self._inspect(record, pod, member)
                 if member.state == "running" and member.is_unclear(event, inspected):
-                    self._unclear[member.container] = (
-                        time.monotonic(),
-                        partial(self._take, pod, member, event, inspected),
-                    )
+                    take = partial(self._take, record, pod, member, event, inspected)
+                    self._unclear[member.container] = (time.monotonic(), take)
                 else:
-                    self._take(pod, member, event, inspected)
+                    self._take(record, pod, member, event, inspected)
 
-    def _take(self, pod: Pod, member: Member, event: dict[str, Any], inspected: dict[str, Any]) -> None:
+    def _take(
+        self, record: NodeRecord, pod: Pod, member: Member, event: dict[str, Any], inspected: dict[str, Any]
+    ) -> None:
         was = member.started
         if not member.take(event, inspected):
             return
         self._tell(pod, member, began=member.started != was, ended=event["Action"] == "die")
-        if member.is_over and pod.restarts(member) and not (pod.renewed or pod.sandbox_runs()):
-            self._sandbox_died(pod, member)
-        self._settle(pod)
+        with _tolerant(record):
+            if member.is_over and pod.restarts(member) and not (pod.renewed or pod.sandbox_runs()):
+                self._sandbox_died(pod, member)
+            self._settle(pod)
 
     def _clear_up(self, container: str | None = None) -> None:
         """Take in the ends that were unclear: of one container, or all for which the kernel's word came too late."""
