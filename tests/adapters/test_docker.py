@@ -25,8 +25,8 @@ pytest.importorskip("docker", reason="the Docker SDK is not installed (pip insta
 
 import docker
 
+from adapters.docker import cluster as clusters
 from adapters.docker import disk, engine, nodes
-from adapters.docker import runtime as adapter
 from adapters.docker.engine import CLUSTER, MEMBER, OWNER, POD, RUN, EngineError, owner_of
 from adapters.docker.nodes import Fleet, Node
 from adapters.docker.runtime import Docker
@@ -322,7 +322,7 @@ def test_ctrl_c_ends_a_run_and_it_tells_what_it_knows(first: Node, tmp_path: Pat
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same as ever, in less time."""
-    monkeypatch.setattr(adapter, "GONE", 2.0)
+    monkeypatch.setattr(clusters, "GONE", 2.0)
     monkeypatch.setattr(engine, "CALL", 4.0)
 
 
