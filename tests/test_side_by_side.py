@@ -678,6 +678,11 @@ def outage(wait: float, node: str, fault: str, longer: float) -> tuple[Deed, ...
     return Deed(wait, fault, node), Deed(longer, MENDS[fault], node)
 
 
+def lost_replica(wait: float, node: str, longer: float) -> tuple[Deed, ...]:
+    """A node is lost on which a replication controller may have a pod, long enough for the pod to be given up."""
+    return Deed(wait, "controller", "rc1"), *outage(10.0, node, "cut-node", longer)
+
+
 new_pods = st.builds(pod_deeds, waits, some_pods, st.lists(workloads, min_size=1, max_size=3))
 deeds = st.one_of(
     new_pods,
@@ -699,6 +704,7 @@ deeds = st.one_of(
         )
     ),
     st.tuples(st.builds(Deed, waits, st.just("controller"), st.just("rc1"))),
+    st.builds(lost_replica, waits, some_nodes, st.sampled_from((41.0, 60.0, 90.0))),
     st.tuples(
         st.builds(
             Deed, waits, st.sampled_from(sorted(k for k in runtime.FAULTS if "node" in k or "kube" in k)), some_nodes
