@@ -76,7 +76,7 @@ class _Story:
             case Goal() as goal:
                 self.goals.append(goal)
             case Quiescent():
-                yield Step(self.observer, CLUSTER, "nothing more will happen by itself", "note")
+                yield Step(self.observer, self.observer, "nothing more will happen by itself", "note")
             case PodSeen() as pod:
                 yield from self._changed(f"pod {pod.name}", pod_changes(self.pods.get(pod.uid), pod))
                 self.pods[pod.uid] = pod
@@ -97,15 +97,11 @@ class _Story:
 
     def found(self, findings: list[Finding]) -> list[Step]:
         """Findings as notes: one that is bad as a failure."""
-        return [
-            Step(
-                finding.object if finding.object.startswith(OBJECTS) else self.observer,
-                self.observer,
-                finding_told(finding),
-                "failure" if finding.verdict in BAD else "note",
-            )
-            for finding in findings
-        ]
+        told = []
+        for finding in findings:
+            over = finding.object if finding.object.startswith(OBJECTS) else self.observer
+            told.append(Step(over, over, finding_told(finding), "failure" if finding.verdict in BAD else "note"))
+        return told
 
     def _action(self, action: Action) -> Iterator[Step]:
         yield Step(self.observer, CLUSTER, action_told(action))

@@ -23,6 +23,9 @@ BLOCKS: dict[Kind, str] = {"again": "loop for ever, in some order", "failure": "
 WIDTH = 56
 """Characters; longer texts are wrapped, as Mermaid would make the picture as wide as they are."""
 
+APART = 28
+"""Characters that fit between two participants who stand side by side."""
+
 MAX_LINES = 12
 """Lines of one text; what follows (of a stack trace, say) is cut off."""
 
@@ -87,18 +90,23 @@ def _step(step: Step, identifiers: dict[str, str]) -> str:
     who, whom = (identifiers[step.who], identifiers[step.whom]) if step.who else (everybody[0], everybody[-1])
     if arrow := ARROWS.get(step.kind):
         return f"{who}{arrow}{whom}: {escaped(step.what)}"
-    return f"Note over {who if who == whom else f'{who},{whom}'}: {escaped(step.what)}"
+    if who == whom:
+        return f"Note over {who}: {escaped(step.what)}"
+    # Mermaid widens a note over one to its text, but not one over several.
+    width = min(WIDTH, APART * abs(everybody.index(whom) - everybody.index(who)))
+    return f"Note over {who},{whom}: {escaped(step.what, width)}"
 
 
 # --- text that Mermaid takes as it is -------------------------------------------------------------------------------
 
 
-def escaped(text: str) -> str:
+def escaped(text: str, width: int = WIDTH) -> str:
     """A text for a message or a note: wrapped, and each character that Mermaid could take for its own as a number.
 
-    What cannot be printed becomes a space or U+FFFD. An empty text becomes an ellipsis, as Mermaid wants one.
+    ``width`` is in characters, before escaping. What cannot be printed becomes a space or U+FFFD. An empty text becomes
+    an ellipsis, as Mermaid wants one.
     """
-    lines = [part for line in text.splitlines() for part in _wrapped(line)]
+    lines = [part for line in text.splitlines() for part in _wrapped(line, width)]
     lines = lines if len(lines) <= MAX_LINES else [*lines[: MAX_LINES - 1], "…"]
     return "<br/>".join(_escaped(line) for line in lines) or "…"
 
@@ -108,8 +116,8 @@ def _line(text: str) -> str:
     return _escaped(_printable(text)).strip() or "…"
 
 
-def _wrapped(line: str) -> list[str]:
-    return textwrap.wrap(_printable(line), WIDTH, break_on_hyphens=False)
+def _wrapped(line: str, width: int) -> list[str]:
+    return textwrap.wrap(_printable(line), width, break_on_hyphens=False)
 
 
 def _printable(text: str) -> str:

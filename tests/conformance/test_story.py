@@ -104,9 +104,9 @@ def test_the_text_of_a_small_history() -> None:
         "    suite->>cluster: kill-container p1 container c1\n"
         "    pod_p1-->>suite: Running → Failed<br/>container c1 running → exited 137\n"
         "    rect rgba(255, 0, 0, 0.15)\n"
-        "        Note over pod_p1,suite: FAIL pod.x<br/>line 12#58; pod p1#58; is Failed<br/>allowed#58; Running\n"
+        "        Note over pod_p1: FAIL pod.x<br/>line 12#58; pod p1#58; is Failed<br/>allowed#58; Running\n"
         "    end\n"
-        "    Note over suite,cluster: nothing more will happen by itself\n"
+        "    Note over suite: nothing more will happen by itself\n"
     )
 
 

@@ -70,7 +70,7 @@ def test_a_counterexample_ends_with_what_is_violated_in_red() -> None:
     assert text.endswith(
         "    scheduler->>pod_p1: bind (node n1)\n"
         "    rect rgba(255, 0, 0, 0.15)\n"
-        "        Note over scheduler,pod_p1: violated#58; a pod is never moved<br/>pod.binding.never-moved\n"
+        "        Note over scheduler,pod_p1: violated#58; a pod is never<br/>moved<br/>pod.binding.never-moved\n"
         "    end\n"
     )
 
@@ -114,6 +114,14 @@ def test_what_mermaid_takes_for_its_own_becomes_a_number(char: str) -> None:
 def test_a_newline_is_a_break_and_what_cannot_be_printed_is_marked() -> None:
     assert escaped("a\nb\r\nc\x00d\te\ud800") == "a<br/>b<br/>c\ufffdd e\ufffd"
     assert escaped("") == escaped("\n") == "…"
+
+
+def test_a_note_over_several_is_as_narrow_as_they_stand() -> None:
+    """Mermaid does not widen such a note: its text would stand beside it. One over a single participant it does."""
+    words = "word " * 12
+    over = [Step("a", "b", words, "note"), Step("a", "c", words, "note"), Step("b", "b", words, "note")]
+    lines = mermaid("t", over).splitlines()[-3:]
+    assert [max(map(len, line.split(": ")[1].split("<br/>"))) for line in lines] == [24, 54, 54]
 
 
 def test_long_texts_are_wrapped_and_very_long_ones_cut() -> None:
