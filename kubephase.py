@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -21,14 +21,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from tabulate import tabulate
 
-from conformance import deviations, noderecord, recordings, references, report, runner, smoke
+from conformance import deviations, noderecord, recordings, references, report, runner, smoke, story
 from conformance.history import as_dict
 from conformance.judge import Judgement, judge
 from conformance.runner import Outcome, Settings
 from conformance.runtime import Measures
 from conformance.scenario import selected
 from conformance.verdict import SIGN, Verdict, exit_code, worst
-from model import registry
+from model import actors, registry
 from model.cluster import Size
 from model.container import POLICIES
 from model.lts.explore import TooLarge
@@ -81,7 +81,10 @@ def cli() -> None:
 # --- verify ---------------------------------------------------------------------------------------------------------
 
 
-@cli.command(epilog="Example: kubephase verify --policy Never --containers 4")
+@cli.command(
+    epilog="Example: kubephase verify --policy Never --containers 4. "
+    "With pictures of what is violated: kubephase verify --nodes 1 --sequence out"
+)
 @PROFILE_OPTION
 @click.option(
     "--policy", type=click.Choice([*POLICIES, "all"]), default="all", show_default=True, help="Restart policy."
@@ -92,10 +95,18 @@ def cli() -> None:
 @click.option(
     "--max-states", type=click.IntRange(1), default=5_000_000, show_default=True, help="Give up past so many states."
 )
+@click.option(
+    "--sequence",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Write each counterexample there as a sequence diagram (Mermaid): POLICY-PROPERTY.mmd.",
+)
 @JSON_OPTION
 def verify(
-    profile: Profile, policy: str, pods: int, containers: int, nodes: int, max_states: int, as_json: bool
-) -> None:
+    profile: Profile, policy: str, pods: int, containers: int, nodes: int, max_states: int, folder: Path | None,
+    as_json: bool,
+) -> None:  # fmt: skip
     """Explore the model exhaustively, check its properties, prove that the containers refine the pod's phases."""
     begun = time.perf_counter()
     sizes = [Size(name, pods, containers, nodes) for name in (POLICIES if policy == "all" else (policy,))]
@@ -106,11 +117,40 @@ def verify(
         raise BadInput(str(error)) from error
     seconds = time.perf_counter() - begun
     data = verified_data(profile, runs, seconds)
+    if folder:
+        violated = [prop for prop in data["properties"] if prop["verdict"] == "violated"]
+        for prop, path in zip(violated, _write_sequences(folder, map(_counterexample(profile), violated)), strict=True):
+            prop["sequence"] = str(path)
     if as_json:
         click.echo(json.dumps(data, ensure_ascii=False, indent=2))
     else:
         click.echo(verified_text(data))
+        if folder and data["holds"]:
+            click.echo("no sequence diagrams: nothing is violated")
     sys.exit(0 if all(run.holds for run in runs) else 1)
+
+
+def _counterexample(profile: Profile) -> Callable[[dict[str, Any]], tuple[str, str]]:
+    """Name and text of the sequence diagram of a violated property (an entry of `verified_data`)."""
+    from diagrams.sequence import mermaid
+
+    def draw(prop: dict[str, Any]) -> tuple[str, str]:
+        steps = actors.counterexample(
+            profile.name, prop["name"], prop["rules"], prop["path"], prop["loop"], prop.get("step")
+        )
+        return f"{prop['policy']}-{prop['name']}", mermaid(f"{profile.name} {prop['policy']}: {prop['name']}", steps)
+
+    return draw
+
+
+def _write_sequences(folder: Path, diagrams: Iterable[tuple[str, str]]) -> list[Path]:
+    """Write diagrams of a name and a text; no folder where there are none."""
+    from diagrams.sequence import write
+
+    try:
+        return write(folder, diagrams)
+    except OSError as error:
+        raise BadInput(f"{folder}: {error.strerror or error}") from error
 
 
 def verified_data(profile: Profile, runs: list[Verified], seconds: float) -> dict[str, Any]:
@@ -190,6 +230,7 @@ def verified_text(data: dict[str, Any]) -> str:
             lines.append(f"    path: {' → '.join(prop['path'] or []) or 'none: nothing of the kind can be reached'}")
             lines += [f"    then for ever: {', '.join(prop['loop'])}"] if prop["loop"] else []
             lines += [f"    which is: {prop['step']}"] if prop.get("step") else []
+            lines += [f"    sequence: {prop['sequence']}"] if "sequence" in prop else []
     lines.append(f"profile {data['profile']} {'holds' if data['holds'] else 'does not hold'} ({data['seconds']} s)")
     return "\n".join(lines)
 
@@ -491,7 +532,10 @@ def _print_nodes(found: list[Any], as_json: bool) -> None:
 # --- trace ----------------------------------------------------------------------------------------------------------
 
 
-@cli.command(epilog="Example: kubephase trace --profile v0.17.0 recordings/*.ndjson")
+@cli.command(
+    epilog="Example: kubephase trace --profile v0.17.0 recordings/*.ndjson. "
+    "With pictures, out/NAME.mmd for each NAME.ndjson: kubephase trace --sequence out recordings/*.ndjson"
+)
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
     "--profile",
@@ -500,12 +544,29 @@ def _print_nodes(found: list[Any], as_json: bool) -> None:
     metavar="P",
     help=f"Reading of the lifecycle: {', '.join(PROFILES)}. Default: that of the run, else seed.",
 )
+@click.option(
+    "--sequence",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Also write each history there as a sequence diagram (Mermaid): who did what to whom, and what was found.",
+)
+@click.option(
+    "--steps",
+    "most",
+    type=click.IntRange(1),
+    default=100,
+    show_default=True,
+    metavar="N",
+    help="Steps in a sequence diagram; of more, those that lead to a failure are kept.",
+)
 @JSON_OPTION
-def trace(files: tuple[Path, ...], asked: Profile | None, as_json: bool) -> None:
+def trace(files: tuple[Path, ...], asked: Profile | None, folder: Path | None, most: int, as_json: bool) -> None:
     """Judge recorded histories: our own, or watch frames and engine events; or check a node record (JSON)."""
     judgements: list[Judgement] = []
     problems: list[str] = []
     results: list[dict[str, Any]] = []
+    drawn: list[tuple[dict[str, Any], str, str]] = []
     with progress("trace", len(files)) as advance:
         for path in files:
             advance(str(path))
@@ -529,8 +590,16 @@ def trace(files: tuple[Path, ...], asked: Profile | None, as_json: bool) -> None
                 shown.append(f"{path}: {len(recording.bad) - len(shown)} more lines cannot be read")
             problems += shown
             results.append({**as_dict(judgement), "bad_lines": [as_dict(b) for b in recording.bad]})
+            if folder:
+                drawn.append((results[-1], *_story(recording, judgement, most)))
             if not as_json:
                 _print_judgement(judgement)
+    if folder:
+        written = _write_sequences(folder, [(name, text) for _, name, text in drawn])
+        for (result, _, _), path in zip(drawn, written, strict=True):
+            result["sequence"] = str(path)
+            if not as_json:
+                click.echo(f"sequence: {path}")
     verdict = worst([j.verdict for j in judgements])
     names = list(dict.fromkeys(j.profile for j in judgements)) or [asked.name if asked else "seed"]
     if as_json:
@@ -543,6 +612,15 @@ def trace(files: tuple[Path, ...], asked: Profile | None, as_json: bool) -> None
     for problem in problems:
         click.echo(f"kubephase: {problem}", err=True)
     sys.exit(exit_code(verdict) or (2 if problems else 0))
+
+
+def _story(recording: recordings.Recording, judgement: Judgement, most: int) -> tuple[str, str]:
+    """Name and text of the sequence diagram of a history."""
+    from diagrams.sequence import mermaid
+
+    name = Path(recording.name).stem
+    title = f"{name}: {judgement.verdict} under {judgement.profile}"
+    return name, mermaid(title, story.steps(recording, judgement), most)
 
 
 def _node_record(path: Path, problems: list[str], as_json: bool) -> dict[str, Any]:

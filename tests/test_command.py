@@ -12,7 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from kubephase import cli
+from model.profiles import PROFILES, SEED
+from tests.model.test_verify import moving
 from tests.recorded import DATA, FILES, FOLDER
 
 ROOT = Path(__file__).parent.parent
@@ -84,6 +88,33 @@ def test_verify_refuses_bad_sizes_with_exit_code_2(arguments: tuple[object, ...]
     assert done.returncode == 2
     assert message in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_verify_draws_each_counterexample(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A table that is wrong on purpose; in this process, as the command takes no tables. One file for each violated
+    property, named in both forms of the output."""
+    monkeypatch.setitem(PROFILES, "seed", moving(SEED))
+    out = tmp_path / "out"
+    call = ["verify", "--policy", "Never", "--containers", "1", "--nodes", "2", "--sequence", str(out)]
+    done = CliRunner().invoke(cli, call)
+    path = out / "Never-a-pod-is-never-moved.mmd"
+    assert done.exit_code == 1
+    assert f"sequence: {path}" in done.stdout
+    assert list(out.iterdir()) == [path]
+    text = path.read_text()
+    assert text.startswith("sequenceDiagram\n    title seed Never#58; a pod is never moved\n")
+    assert "scheduler->>pod_p1: bind (node n1)" in text
+    assert "violated#58; a pod is never moved<br/>pod.binding.never-moved" in text
+    data = json.loads(CliRunner().invoke(cli, [*call, "--json"]).stdout)
+    assert [p["sequence"] for p in data["properties"] if p["verdict"] == "violated"] == [str(path)]
+    assert not [p for p in data["properties"] if p["verdict"] == "holds" and "sequence" in p]
+
+
+def test_verify_draws_nothing_and_says_so_when_all_holds(tmp_path: Path) -> None:
+    done = kubephase("verify", "--policy", "Never", "--containers", 1, "--sequence", tmp_path / "out")
+    assert done.returncode == 0
+    assert "no sequence diagrams: nothing is violated" in done.stdout
+    assert not (tmp_path / "out").exists()
 
 
 # --- rules ----------------------------------------------------------------------------------------------------------
@@ -168,6 +199,50 @@ def test_trace_checks_the_node_record_of_the_document(tmp_path: Path) -> None:
     done = kubephase("trace", path)
     assert done.returncode == 0
     assert "node record 10.1.2.3 is accepted" in done.stdout
+
+
+def test_trace_draws_each_history(tmp_path: Path) -> None:
+    """Verdict and exit code stay. Two files of one name get two pictures."""
+    name = "s17-kubelet-killed.ndjson"
+    again = tmp_path / name
+    again.write_bytes((FOLDER / name).read_bytes())
+    out = tmp_path / "out"
+    done = kubephase("trace", "--profile", "seed", "--sequence", out, FOLDER / name, again)
+    assert done.returncode == 1
+    assert "pod.life.node-lost" in done.stdout
+    first, second = out / "s17-kubelet-killed.mmd", out / "s17-kubelet-killed_2.mmd"
+    assert f"sequence: {first}\nsequence: {second}\n" in done.stdout
+    assert first.read_text() == second.read_text()
+    assert first.read_text().startswith("sequenceDiagram\n    title s17-kubelet-killed#58; fail under seed\n")
+    data = as_json("trace", "--profile", "seed", "--sequence", out, FOLDER / name, code=1)
+    assert [f["sequence"] for f in data["files"]] == [str(first)]
+
+
+def test_trace_draws_as_many_steps_as_asked_for(tmp_path: Path) -> None:
+    kubephase("trace", "--profile", "seed", "--sequence", tmp_path, "--steps", 5, FOLDER / "s17-kubelet-killed.ndjson")
+    text = (tmp_path / "s17-kubelet-killed.mmd").read_text()
+    assert text.count("FAIL pod.life.node-lost") == 3
+    assert text.count("->>") + text.count("Note over") - text.count("left out here") == 5
+    assert "steps are left out here" in text
+
+
+def test_trace_draws_nothing_of_what_it_cannot_read_or_of_a_node_record(tmp_path: Path) -> None:
+    record, broken, out = tmp_path / "minion.json", tmp_path / "broken.ndjson", tmp_path / "out"
+    record.write_text('{"id": "10.1.2.3", "kind": "Minion", "apiVersion": "v1beta1"}')
+    broken.write_text("nonsense\n")
+    assert kubephase("trace", "--sequence", out, record, broken).returncode == 2
+    assert not out.exists()
+
+
+def test_a_folder_for_pictures_that_cannot_be_made_exits_with_2(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = kubephase("trace", "--sequence", tmp_path / "file" / "out", FILES[0])
+    assert done.returncode == 2
+    assert f"kubephase: {tmp_path / 'file' / 'out'}: Not a directory" in done.stderr
+    assert "Traceback" not in done.stderr
+    done = kubephase("trace", "--sequence", tmp_path, "--steps", 0, FILES[0])
+    assert done.returncode == 2
+    assert "0 is not in the range" in done.stderr
 
 
 # --- conform --------------------------------------------------------------------------------------------------------
