@@ -69,7 +69,7 @@ def active_table(
         tuple(HAVE),
         "Have0",
         (
-            *(Row(fewer, "create", more, create) for fewer, more in STEPS),
+            *(Row(fewer, "create", more, create) for fewer, more in STEPS[: max(WANT.values())]),
             *(Row(more, "remove", fewer, remove) for fewer, more in STEPS),
             *(Row(fewer, "gain", more, gain) for fewer, more in STEPS),
             *(Row(more, "lose", fewer, lose) for fewer, more in STEPS),

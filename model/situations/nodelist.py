@@ -160,6 +160,9 @@ def _code_properties(profile: Profile) -> list[Property]:
     def failed_list(before: View, events: Labels, after: View) -> Bools:
         return ~events.is_event("list_failed") | same(before, after, RECORD, POD)
 
+    def made_at_the_start(before: View, events: Labels, after: View) -> Bools:
+        return events.is_event("register") & before.is_in(RECORD, "NoRecord") & after.is_in(RECORD, "Filled")
+
     def by_hand_deleted(before: View, events: Labels, _: View) -> Bools:
         return events.is_event("sync_delete") & before.is_in(RECORD, "Bare")
 
@@ -178,8 +181,8 @@ def _code_properties(profile: Profile) -> list[Property]:
         AlwaysStep("a pass whose list fails changes nothing", ("nodecontroller.sync.list-failed",), failed_list),
         SometimesStep("the loop deletes a record made by hand", ("nodecontroller.sync.by-hand-deleted",),
                       by_hand_deleted),
-        Sometimes("a record in static mode was made at the start", ("nodecontroller.sync.start.static",),
-                  lambda view: view.is_in(SYNC, "Static") & view.is_in(RECORD, "Filled")),
+        SometimesStep("in static mode a record is made at the start", ("nodecontroller.sync.start.static",),
+                      made_at_the_start),
     ]  # fmt: skip
 
 

@@ -212,11 +212,17 @@ def _properties(profile: Profile) -> list[Property]:
         a_node = any_of(view.is_in(n, "Fit") for n in NODES)
         return view.is_in(WORLD, "Quiet") & room & a_node & (_running(view) < _wanted(view))
 
-    def replaced(*, elsewhere: bool) -> Callable[[View], Bools]:
-        """A pod that has ended stays beside one that has taken its place, on the same node or on another."""
+    def replaced(*, elsewhere: bool) -> Callable[[View, Labels, View], Bools]:
+        """The one pod that is wanted is bound where another has ended, or on the other node."""
         pairs = [(n, m) for n in NODES for m in NODES if (n != m) is elsewhere]
-        return lambda view: any_of(
-            _ended_at(view, p, n) & view.is_in(q, f"Bound@{m}") for p in PODS for q in PODS if p != q for n, m in pairs
+        return lambda before, events, _: (
+            (_wanted(before) == 1)
+            & any_of(
+                events.is_vector(f"bind({q},{m})") & _ended_at(before, p, n)
+                for p in PODS
+                for q in PODS
+                for n, m in pairs
+            )
         )
 
     making = (named(*(f"replace({p})" for p in PODS)),)
@@ -241,9 +247,9 @@ def _properties(profile: Profile) -> list[Property]:
                    lambda view: ~out_of_balance(view), (*making, *removing)),
         Eventually("so many pods run as are wanted, if a node stays fit", (*kept, *recreated), not_running,
                    lambda view: ~not_running(view), (*making, *removing, *binding, *giving_up)),
-        Sometimes("a replacement is on the same node",
+        SometimesStep("a replacement is bound to the same node",
                   kept if seed else ("replication.count.same-node",), replaced(elsewhere=False)),
-        Sometimes("a replacement is on another node", recreated, replaced(elsewhere=True)),
+        SometimesStep("a replacement is bound to another node", recreated, replaced(elsewhere=True)),
     ]  # fmt: skip
     return found + ([] if seed else _code_properties())
 
@@ -251,6 +257,9 @@ def _properties(profile: Profile) -> list[Property]:
 def _code_properties() -> list[Property]:
     def leaves_its_pods(before: View, events: Labels, after: View) -> Bools:
         return ~events.is_event("withdraw") | same(before, after, *PODS)
+
+    def had_pods(before: View, events: Labels, _: View) -> Bools:
+        return events.is_event("withdraw") & (_number(before, _active) > 0)
 
     def refused_changes_nothing(before: View, events: Labels, after: View) -> Bools:
         return ~events.is_event(*REFUSED) | same(before, after, RC, ACTIVE, *PODS)
@@ -267,8 +276,7 @@ def _code_properties() -> list[Property]:
 
     return [
         AlwaysStep("a controller that is deleted leaves its pods", ("replication.life.pods-left",), leaves_its_pods),
-        Sometimes("there are pods without their controller", ("replication.life.pods-left",),
-                  lambda view: (_wanted(view) < 0) & (_number(view, _active) > 0)),
+        SometimesStep("a controller is deleted that has pods", ("replication.life.pods-left",), had_pods),
         AlwaysStep("a controller that is refused changes nothing", tuple(REFUSED.values()),
                    refused_changes_nothing),
         SometimesStep("a controller with another policy than Always is refused", ("replication.template.always-only",),
