@@ -94,7 +94,8 @@ CODE_NODE_RECORD = Table(
         Row("NoRecord", "add_by_hand", "Bare", ("nodecontroller.sync.kubectl-bare", "nodecontroller.sync.off.by-hand",
                                                 "nodecontroller.sync.by-hand-accepted",
                                                 "nodecontroller.concept.interfaces")),
-        Row("Filled", "delete", "NoRecord", ("node.record.deleted", "nodecontroller.sync.delete")),
+        Row("Filled", "delete", "NoRecord", ("node.record.deleted", "nodecontroller.sync.delete",
+                                             "nodecontroller.sync.delete-pods")),
         Row("Bare", "delete", "NoRecord", ("node.record.deleted", "nodecontroller.sync.by-hand-deleted")),
         Row("Filled", "delete_by_hand", "NoRecord", ("node.record.deleted", "nodecontroller.sync.off.by-hand",
                                                      "pod.life.record-deleted-by-hand")),
@@ -171,12 +172,13 @@ STAMP = Table(
     ("Fresh", "Old"),
     "Fresh",
     (
-        Row("Fresh", "age", "Old", ("pod.partition.not-ready.after-unknown", "node.condition.transition-time-kept")),
+        Row("Fresh", "age", "Old", ("pod.partition.not-ready.after-unknown", "pod.partition.not-ready",
+                                    "node.condition.transition-time-kept")),
         Row("Fresh", "stamp", "Fresh", ("node.condition.unknown-stamps-time",)),
         Row("Old", "stamp", "Fresh", ("node.condition.unknown-stamps-time",)),
         Row("Old", "restart", "Fresh", ("nodecontroller.health.restart-resets",)),
     ),
-)
+)  # fmt: skip
 """When Ready last changed, as the controller knows it: within the eviction delay, or longer ago."""
 
 TOKENS = Table(

@@ -244,7 +244,7 @@ CODE_SLOT_ROWS = (
     Row("Deleted", "create", "Unbound", ("pod.life.by-uid", "replication.count.new-pod")),
     Row("Deleted", "create_bound@", "Bound@", ("pod.binding.preset-host", "pod.binding.node-unchecked")),
     Row("Unbound", "fit_nowhere", "Unbound", ("scheduler.retry.pending", "scheduler.retry.event",
-                                              "scheduler.retry.back-off")),
+                                              "scheduler.retry.back-off"), records=("failedScheduling",)),
     *(row for row in CODE_RECORD_ROWS if row.event != "sandbox_died"),
     Row("Bound@", "succeed", "Succeeded@", ("pod.phase.all-succeeded",)),
     Row("Bound@", "fail", "Failed@", ("pod.phase.some-failed",)),

@@ -61,7 +61,11 @@ STEPS = (("Have0", "Have1"), ("Have1", "Have2"), ("Have2", "Have3"))
 
 
 def active_table(
-    create: tuple[str, ...], remove: tuple[str, ...], gain: tuple[str, ...], lose: tuple[str, ...]
+    create: tuple[str, ...],
+    remove: tuple[str, ...],
+    gain: tuple[str, ...],
+    lose: tuple[str, ...],
+    recorded: tuple[str, ...] = (),
 ) -> Table:
     """The number of pods that count: the controller creates and removes them; others come, end or go by themselves."""
     return Table(
@@ -69,7 +73,7 @@ def active_table(
         tuple(HAVE),
         "Have0",
         (
-            *(Row(fewer, "create", more, create) for fewer, more in STEPS[: max(WANT.values())]),
+            *(Row(fewer, "create", more, create, recorded) for fewer, more in STEPS[: max(WANT.values())]),
             *(Row(more, "remove", fewer, remove) for fewer, more in STEPS),
             *(Row(fewer, "gain", more, gain) for fewer, more in STEPS),
             *(Row(more, "lose", fewer, lose) for fewer, more in STEPS),
@@ -85,9 +89,10 @@ SEED_ACTIVE = active_table(
 )
 
 CODE_ACTIVE = active_table(
-    create=("replication.count.kept", "replication.count.new-pod"),
-    remove=("replication.count.kept", "replication.count.surplus"),
+    create=("replication.count.kept", "replication.count.new-pod", "replication.event.create"),
+    remove=("replication.count.kept", "replication.count.surplus", "replication.event.none-on-delete"),
     gain=("replication.count.by-label",),
     lose=("replication.count.active", "replication.count.status", "replication.count.node-lost",
           "replication.count.failed-left"),
+    recorded=("successfulCreate",),
 )  # fmt: skip

@@ -12,10 +12,11 @@ CORDON = Table(
     ("Schedulable", "Unschedulable"),
     "Schedulable",
     (
-        Row("Schedulable", "cordon", "Unschedulable", ("scheduler.candidate.ready", "node.record.mutable")),
+        Row("Schedulable", "cordon", "Unschedulable", ("scheduler.candidate.ready", "scheduler.candidate.pods-stay",
+                                                       "node.record.mutable")),
         Row("Unschedulable", "uncordon", "Schedulable", ("scheduler.candidate.ready", "node.record.mutable")),
     ),
-)
+)  # fmt: skip
 
 PHASE_STRING = Table(
     "nodephase",
@@ -23,7 +24,7 @@ PHASE_STRING = Table(
     "Empty",
     (
         Row("Empty", "write_pending", "Pending", ("node.phase.constants", "node.phase.empty")),
-        Row("Empty", "write_running", "Running", ("node.phase.constants", "node.phase.empty")),
+        Row("Empty", "write_running", "Running", ("node.phase.constants", "scheduler.candidate.phase-ignored")),
         Row("Empty", "write_terminated", "Terminated", ("node.phase.constants", "node.phase.terminated-is-scheduled",
                                                         "node.phase.terminated-keeps-pods")),
         Row("Empty", "write_any_string", "AnyString", ("node.phase.any-string", "node.record.status-unchecked")),

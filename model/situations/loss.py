@@ -173,6 +173,7 @@ def _code_network(profile: Profile) -> Network:
         Vector("restart_controller", {GRACE: "restart", EVICTION: "restart"}, {STAMP: "restart"}),
         Vector(f"create({p1})", {p1: "create"}, when=(inside(p1, "Absent"),)),
         *(Vector(f"delete({p})", {p: "delete"}) for p in PODS),
+        Vector(f"remove({NODE})", {NODE: "remove"}),
         Vector(f"create_bound({p2})", {p2: f"create_bound@{NODE}"}),
     ]
     system = [
@@ -258,6 +259,16 @@ def _code_properties() -> list[Property]:
             & before.is_in(p1, f"Bound@{NODE}")
         )
 
+    def record_kept(before: View, events: Labels, after: View) -> Bools:
+        return ~after.is_in(NODE, "Removed") | before.is_in(NODE, "Removed") | events.is_event("remove")
+
+    def not_heard_without_record(before: View, events: Labels, after: View) -> Bools:
+        quiet = ~events.is_event("post_ready", "post_not_ready", "silent", "never_reported", "evict")
+        return ~before.is_in(NODE, "Removed") | (quiet & after.is_in(NODE, "Removed"))
+
+    def stranded(view: View) -> Bools:
+        return view.is_in(NODE, "Removed") & view.is_in(p1, f"Bound@{NODE}") & view.is_in(INSTANCE, "Started")
+
     def waits_in_vain(view: View) -> Bools:
         cut_off = view.is_in(WORLD, "Quiet") & view.is_in(LINK, "Cut") & ~view.is_in(NODE, "Removed")
         return cut_off & any_of(view.is_in(p, f"Bound@{NODE}") for p in PODS) & ~view.is_in(NODE, "Recorded/False")
@@ -297,6 +308,11 @@ def _code_properties() -> list[Property]:
         SometimesStep("a pod that came later is evicted as well", ("pod.partition.repeated",), repeated),
         AlwaysStep("a controller that is restarted waits anew", ("nodecontroller.health.restart-resets",), starts_anew),
         SometimesStep("a restart puts off an eviction", ("nodecontroller.health.restart-resets",), put_off),
+        AlwaysStep("however silent a node is, its record is kept", ("node.record.kept-while-silent",), record_kept),
+        AlwaysStep("a node without a record is neither heard nor visited",
+                   ("node.condition.heartbeat-without-record", "node.record.no-self-registration"),
+                   not_heard_without_record),
+        Sometimes("a pod runs on a node whose record was deleted", ("pod.life.record-deleted-by-hand",), stranded),
         Eventually("the pods of a node that stays cut off are evicted", ("pod.life.evicted",), waits_in_vain,
                    lambda view: ~waits_in_vain(view), pass_after_pass),
         Sometimes("a pod that is deleted runs on", ("pod.partition.two-instances",), runs_without_pod),
