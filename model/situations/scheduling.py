@@ -35,7 +35,7 @@ def situation(profile: Profile) -> Situation:
     """The situation in a profile. A cordon, and a phase that is a mere string, only v0.17.0 has."""
     return Situation(
         "scheduling",
-        "two nodes and a pod: bound to a candidate only, never moved; ended pods only expire (seed)",
+        "two nodes and a pod: bound to a candidate only, never moved, and gone only by somebody's doing",
         _network(profile),
         tuple(_properties(profile)),
     )
