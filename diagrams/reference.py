@@ -318,8 +318,8 @@ ABOUT_SITUATIONS = """\
 
 Small networks, one for each controller, that `kubephase verify` explores completely, beside that of the cluster at
 large. In each several tables run side by side. A step moves one of them, or several at once: those are listed here.
-What *hears* a step takes part if it can, and stays as it is otherwise. The world, that is users, clouds and faults, may come
-to rest (`settle`); what holds *eventually* holds then, if nothing that stays possible is put off for ever."""
+What *hears* a step takes part if it can, and stays as it is otherwise. The world, that is users, clouds and faults, may
+come to rest (`settle`); what holds *eventually* holds then, if nothing that stays possible is put off for ever."""
 
 
 def _situations(profiles: Collection[Profile]) -> str:
