@@ -1,7 +1,8 @@
 """The node controller: its list of machines, the records that it makes of them, and its timers for those that are lost.
 
 A timer is abstract: it is armed, its time elapses, it fires when the controller acts on that. What ends the reason for
-it cancels it. A controller that is restarted remembers nothing, so its timers start anew.
+it cancels it. A controller that is restarted remembers nothing, so its timers start anew. How long the times are, and
+how many tokens there are, no table says.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ SEED_SYNC = Table(
     ("Starting", "On", "Off"),
     "Starting",
     (
-        Row("Starting", "start", "On", ("nodecontroller.sync.loop", "nodecontroller.sync.period")),
+        Row("Starting", "start", "On", ("nodecontroller.sync.loop",)),
         Row("Starting", "start_named", "On", ("nodecontroller.sync.loop", "nodecontroller.sync.machines")),
         Row("Starting", "start_off", "Off", ("nodecontroller.sync.off",)),
         Row("Starting", "start_off_named", "Off", ("nodecontroller.sync.off", "nodecontroller.sync.machines")),
@@ -41,18 +42,14 @@ CODE_SYNC = Table(
     ("Starting", "Cloud", "CloudOff", "Registering", "Static"),
     "Starting",
     (
-        Row("Starting", "start_cloud", "Cloud", ("nodecontroller.sync.cloud-mode", "nodecontroller.sync.start.cloud",
-                                                 "nodecontroller.sync.on-by-default",
+        Row("Starting", "start_cloud", "Cloud", ("nodecontroller.sync.start.cloud",
                                                  "nodecontroller.sync.start.machines-ignored")),
-        Row("Starting", "start_cloud_off", "CloudOff", ("nodecontroller.sync.cloud-mode",
-                                                        "nodecontroller.sync.start.off")),
-        Row("Starting", "start_static", "Registering", ("nodecontroller.sync.start.static",
-                                                        "nodecontroller.sync.filter-default")),
-        Row("Starting", "start_static_unnamed", "Static", ("nodecontroller.sync.machines-default",
-                                                           "nodecontroller.sync.static-none")),
+        Row("Starting", "start_cloud_off", "CloudOff", ("nodecontroller.sync.start.off",)),
+        Row("Starting", "start_static", "Registering", ("nodecontroller.sync.start.static",)),
+        Row("Starting", "start_static_unnamed", "Static", ("nodecontroller.sync.static-none",)),
         Row("Registering", "register", "Static", ("nodecontroller.sync.start.static",)),
         Row("Registering", "attempt_failed", "Registering", ("nodecontroller.sync.retried",)),
-        Row("Registering", "give_up", "Static", ("nodecontroller.sync.retry-count", "nodecontroller.sync.static-once")),
+        Row("Registering", "give_up", "Static", ("nodecontroller.sync.static-once",)),
         Row("Cloud", "list_failed", "Cloud", ("nodecontroller.sync.list-failed",)),
         Row("Cloud", "stop", "Starting", ("nodecontroller.concept.tasks",)),
         Row("CloudOff", "stop", "Starting", ("nodecontroller.concept.tasks",)),
@@ -139,10 +136,8 @@ GRACE = Table(
     ("Armed", "Elapsed", "Fired"),
     "Armed",
     (
-        Row("Armed", "elapse", "Elapsed", ("node.condition.silent", "nodecontroller.health.strict",
-                                           "nodecontroller.health.own-clock")),
-        Row("Elapsed", "fire", "Fired", ("node.condition.silent", "pod.partition.unknown-after",
-                                         "nodecontroller.health.always")),
+        Row("Armed", "elapse", "Elapsed", ("node.condition.silent",)),
+        Row("Elapsed", "fire", "Fired", ("node.condition.silent", "pod.partition.unknown-after")),
         *(Row(state, "cancel", "Armed", ("nodecontroller.health.new-heartbeat",))
           for state in ("Armed", "Elapsed", "Fired")),
         *(Row(state, "restart", "Armed", ("nodecontroller.health.restart-resets",))
@@ -156,7 +151,7 @@ EVICTION = Table(
     ("Armed", "Elapsed", "Fired"),
     "Armed",
     (
-        Row("Armed", "elapse", "Elapsed", ("nodecontroller.health.eviction-delay", "nodecontroller.health.strict")),
+        Row("Armed", "elapse", "Elapsed", ("pod.partition.deleted-after",)),
         Row("Elapsed", "fire", "Fired", ("pod.partition.deleted-after", "pod.partition.later-pass",
                                          "pod.partition.all-pods", "pod.partition.never-reported")),
         Row("Fired", "fire", "Fired", ("pod.partition.repeated", "nodecontroller.health.token-for-nothing")),
@@ -186,10 +181,9 @@ TOKENS = Table(
     ("Some", "None"),
     "Some",
     (
-        Row("Some", "take", "Some", ("nodecontroller.health.token-burst", "nodecontroller.health.eviction-tokens")),
+        Row("Some", "take", "Some", ("nodecontroller.health.eviction-tokens",)),
         Row("Some", "take", "None", ("nodecontroller.health.eviction-tokens", "nodecontroller.health.no-token")),
-        Row("None", "refill", "Some", ("nodecontroller.health.token-refill", "nodecontroller.health.no-token")),
-        Row("Some", "refill", "Some", ("nodecontroller.health.token-refill", "nodecontroller.health.token-burst")),
+        Row("None", "refill", "Some", ("nodecontroller.health.no-token",)),
     ),
 )
 """The tokens for evictions, that all nodes share: whether one is left."""
