@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -32,9 +32,11 @@ from model import actors, registry
 from model.cluster import Size
 from model.container import POLICIES
 from model.lts.explore import TooLarge
+from model.lts.properties import Verdict as PropertyVerdict
 from model.profiles import PROFILES, Profile, UnknownProfile
 from model.profiles import profile as profile_of
-from model.verify import Verified
+from model.situations import situations
+from model.verify import Situated, Verified, verify_situation
 from model.verify import verify as verify_model
 
 STDERR = Console(stderr=True)
@@ -113,10 +115,11 @@ def verify(
     try:
         with status(f"verifying {profile.name}") as say:
             runs = [verify_model(profile, size, max_states, say) for size in sizes]
+            situated = [verify_situation(situation, progress=say) for situation in situations(profile)]
     except TooLarge as error:
         raise BadInput(str(error)) from error
     seconds = time.perf_counter() - begun
-    data = verified_data(profile, runs, seconds)
+    data = verified_data(profile, runs, seconds, situated)
     if folder:
         violated = [prop for prop in data["properties"] if prop["verdict"] == "violated"]
         for prop, path in zip(violated, _write_sequences(folder, map(_counterexample(profile), violated)), strict=True):
@@ -127,7 +130,7 @@ def verify(
         click.echo(verified_text(data))
         if folder and data["holds"]:
             click.echo("no sequence diagrams: nothing is violated")
-    sys.exit(0 if all(run.holds for run in runs) else 1)
+    sys.exit(0 if data["holds"] else 1)
 
 
 def _counterexample(profile: Profile) -> Callable[[dict[str, Any]], tuple[str, str]]:
@@ -138,7 +141,8 @@ def _counterexample(profile: Profile) -> Callable[[dict[str, Any]], tuple[str, s
         steps = actors.counterexample(
             profile.name, prop["name"], prop["rules"], prop["path"], prop["loop"], prop.get("step")
         )
-        return f"{prop['policy']}-{prop['name']}", mermaid(f"{profile.name} {prop['policy']}: {prop['name']}", steps)
+        of = prop.get("policy") or prop["situation"]
+        return f"{of}-{prop['name']}", mermaid(f"{profile.name} {of}: {prop['name']}", steps)
 
     return draw
 
@@ -153,29 +157,22 @@ def _write_sequences(folder: Path, diagrams: Iterable[tuple[str, str]]) -> list[
         raise BadInput(f"{folder}: {error.strerror or error}") from error
 
 
-def verified_data(profile: Profile, runs: list[Verified], seconds: float) -> dict[str, Any]:
+def verified_data(
+    profile: Profile, runs: list[Verified], seconds: float, situated: Sequence[Situated] = ()
+) -> dict[str, Any]:
     """The outcome of a verification as JSON types. ``states``, ``transitions``: sums over the policies; ``depth``: the
-    greatest."""
+    greatest. Those of the situations stand with each of them."""
     return {
         "profile": profile.name,
         "states": sum(len(run.exploration.states) for run in runs),
         "transitions": sum(len(run.exploration.source) for run in runs),
         "depth": max(run.exploration.depth for run in runs),
         "seconds": round(seconds, 3),
-        "holds": all(run.holds for run in runs),
+        "holds": all(run.holds for run in runs) and all(one.holds for one in situated),
         "properties": [
-            {
-                "policy": run.size.policy,
-                "name": verdict.property.name,
-                "kind": verdict.property.kind,
-                "rules": list(verdict.property.rules),
-                "verdict": "holds" if verdict.holds else "violated",
-                "path": list(verdict.path) if verdict.path is not None else None,
-                "loop": list(verdict.loop),
-            }
-            for run in runs
-            for verdict in run.verdicts
+            {"policy": run.size.policy, **_property_data(verdict)} for run in runs for verdict in run.verdicts
         ]
+        + [{"situation": one.situation.name, **_property_data(verdict)} for one in situated for verdict in one.verdicts]
         + [
             {
                 "policy": run.size.policy,
@@ -204,6 +201,29 @@ def verified_data(profile: Profile, runs: list[Verified], seconds: float) -> dic
             }
             for run in runs
         ],
+        "situations": [
+            {
+                "situation": one.situation.name,
+                "summary": one.situation.summary,
+                "states": len(one.exploration.states),
+                "transitions": len(one.exploration.source),
+                "depth": one.exploration.depth,
+                "seconds": round(one.exploration.seconds, 3),
+                "holds": one.holds,
+            }
+            for one in situated
+        ],
+    }
+
+
+def _property_data(verdict: PropertyVerdict) -> dict[str, Any]:
+    return {
+        "name": verdict.property.name,
+        "kind": verdict.property.kind,
+        "rules": list(verdict.property.rules),
+        "verdict": "holds" if verdict.holds else "violated",
+        "path": list(verdict.path) if verdict.path is not None else None,
+        "loop": list(verdict.loop),
     }
 
 
@@ -219,6 +239,15 @@ def verified_text(data: dict[str, Any]) -> str:
             tablefmt="simple_outline", disable_numparse=True, colalign=("left", *["right"] * 6),
         )
     ]  # fmt: skip
+    if data["situations"]:
+        lines.append(
+            tabulate(
+                [[s["situation"], s["summary"], *(f"{s[k]:,}" for k in SIZE_COLUMNS[4:])] for s in data["situations"]],
+                ("situation", "what it is", *SIZE_COLUMNS[4:]),
+                tablefmt="simple_outline", disable_numparse=True, maxcolwidths=[None, 60, *[None] * 3],
+                colalign=("left", "left", *["right"] * 3),
+            )
+        )  # fmt: skip
     for kind in ("always", "sometimes", "eventually", "refinement"):
         of_kind = [p for p in data["properties"] if p["kind"] == kind]
         held = sum(p["verdict"] == "holds" for p in of_kind)
@@ -226,7 +255,8 @@ def verified_text(data: dict[str, Any]) -> str:
             lines.append(f"{sign(held == len(of_kind))} {kind}: {held} of {len(of_kind)} hold")
     for prop in data["properties"]:
         if prop["verdict"] == "violated":
-            lines.append(f"{SIGN[Verdict.FAIL]} {prop['policy']}: {prop['name']}  [{', '.join(prop['rules'])}]")
+            where = prop.get("policy") or prop["situation"]
+            lines.append(f"{SIGN[Verdict.FAIL]} {where}: {prop['name']}  [{', '.join(prop['rules'])}]")
             lines.append(f"    path: {' → '.join(prop['path'] or []) or 'none: nothing of the kind can be reached'}")
             lines += [f"    then for ever: {', '.join(prop['loop'])}"] if prop["loop"] else []
             lines += [f"    which is: {prop['step']}"] if prop.get("step") else []
@@ -766,6 +796,14 @@ def demo(folder: Path, out: Path) -> None:
                 f"   {sign(data['holds'])} {profile.name}, {shape}: {data['states']:,} states, "
                 f"{data['transitions']:,} transitions, {held} of {len(data['properties'])} properties hold"
             )
+        done = [verify_situation(situation) for situation in situations(profile)]
+        verdicts = [verdict for one in done for verdict in one.verdicts]
+        click.echo(
+            f"   {sign(all(one.holds for one in done))} {profile.name}, {len(done)} situations of the controllers: "
+            f"{sum(len(one.exploration.states) for one in done):,} states, "
+            f"{sum(len(one.exploration.source) for one in done):,} transitions, "
+            f"{sum(verdict.holds for verdict in verdicts)} of {len(verdicts)} properties hold"
+        )
     click.echo("2. The suite, on the embedded simulator, profile seed")
     seed = PROFILES["seed"]
     scenarios = selected("seed")

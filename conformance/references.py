@@ -17,6 +17,7 @@ from model import properties, registry
 from model.cluster import Size
 from model.container import POLICIES
 from model.profiles import PROFILES
+from model.situations import situations
 
 Kind = Literal["row", "decision", "property", "scenario", "judge"]
 
@@ -79,6 +80,11 @@ def references() -> dict[str, tuple[Reference, ...]]:
             for prop in properties.properties(profile, Size(policy, pods=1, containers=1, nodes=1)):
                 for rule in prop.rules:
                     found[rule].append(Reference("property", f"{profile.name} {policy}: {prop.kind}", prop.name))
+        for situation in situations(profile):
+            for prop in situation.properties:
+                for rule in prop.rules:
+                    place = f"{profile.name} {situation.name}: {prop.kind}"
+                    found[rule].append(Reference("property", place, prop.name))
         for scenario in all_scenarios():
             for rule in scenario.rules(profile.name):
                 found[rule].append(Reference("scenario", scenario.section, scenario.id))

@@ -30,11 +30,22 @@ WITHOUT_DOT = "pictures as SVG and PNG need Graphviz' program dot: apt-get insta
 # --- what a state means, and how that looks -------------------------------------------------------------------------
 
 MEANINGS = {
-    "waiting": ("Pending", "Unknown", "Absent", "Unbound"),
-    "running": ("Running", "True", "Bound", "Recorded"),
+    "waiting": (
+        *("Pending", "Unknown", "Absent", "Unbound", "NoRecord", "NoAddress", "NoSandbox", "NotSetUp", "NotStarted"),
+        *("Starting", "Registering", "Unlisted", "Idle", "Armed", "Fresh", "Empty", "AnyString"),
+        *("NoController", "Want0", "Have0"),
+    ),
+    "running": (
+        *("Running", "True", "Bound", "Recorded", "Filled", "Bare", "Listed", "On", "Cloud", "Static", "Up", "Old"),
+        *("Some", "Started", "Schedulable", "Addressed", "OnHost", "Written", "Clean", "Dirty"),
+        *("Want1", "Want2", "Have1", "Have2", "Have3"),
+    ),
     "succeeded": ("Succeeded",),
-    "failed": ("Failed", "False", "DiskDied", "NodeLost", "Refused"),
-    "gone": ("Deleted", "Removed", "Terminated"),
+    "failed": (
+        *("Failed", "False", "DiskDied", "NodeLost", "Refused", "Cut", "Elapsed", "Fired", "None", "Unschedulable"),
+        *("Dead", "Off", "CloudOff"),
+    ),
+    "gone": ("Deleted", "Removed", "Terminated", "Stopped", "Released", "Destroyed"),
 }
 """The states of each meaning. What a container's state means is its class for the decision table."""
 

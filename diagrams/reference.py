@@ -15,6 +15,8 @@ from model.container import POLICIES
 from model.lts.table import Row, Table
 from model.profiles import PROFILES, Profile
 from model.registry import Rule, Source
+from model.situations import situations
+from model.situations.situation import Situation
 
 T = TypeVar("T")
 K = TypeVar("K")
@@ -54,6 +56,7 @@ def write_reference(out: Path, references: References) -> list[Path]:
     contents = {
         "reference/README.md": _index(rules, references),
         "reference/tables.md": _tables(list(PROFILES.values())),
+        "reference/situations.md": _situations(list(PROFILES.values())),
     }
     for page, its in _grouped(rules, _page).items():
         contents[f"reference/{page}"] = _rules(page, its, references)
@@ -75,6 +78,7 @@ should. Each sentence of the sources is one rule. These pages are written by
 from `model/rules/*.toml`, from the tables, and from what refers to a rule; do not edit them.
 
 - [The tables](tables.md): each state machine with its picture, its rows, and the rules that a row encodes.
+- [The situations](situations.md): which tables move together in the networks of the controllers, and what holds there.
 - The rules, by topic: see below.
 - [What nothing checks yet](../unchecked.txt).
 
@@ -195,10 +199,11 @@ def _decision_lines(refs: Sequence[Ref]) -> Iterator[str]:
 
 
 def _property_lines(refs: Sequence[Ref]) -> Iterator[str]:
-    """``always: a deleted pod does not come back (seed, v0.17.0 Never)``; a profile alone stands for every policy."""
+    """``always: a deleted pod does not come back (seed, v0.17.0 Never)``; a profile alone stands for every policy, and
+    the name of a situation for that situation."""
     for (kind, name), its in _grouped(refs, lambda ref: (ref.place.partition(": ")[2], ref.name)).items():
-        models = [ref.place.partition(": ")[0].split(" ") for ref in its]
-        where = [p + _policies(policy for _, policy in ones) for p, ones in _grouped(models, lambda m: m[0]).items()]
+        models = [ref.place.partition(": ")[0].partition(" ") for ref in its]
+        where = [p + _policies(place for *_, place in ones) for p, ones in _grouped(models, lambda m: m[0]).items()]
         yield f"property, *{kind}*: {name} ({', '.join(where)})"
 
 
@@ -305,6 +310,55 @@ def _decisions(profile: Profile) -> str:
     ])  # fmt: skip
 
 
+# --- the situations -------------------------------------------------------------------------------------------------
+
+ABOUT_SITUATIONS = """\
+# The situations
+
+[Reference](README.md) · [tables](tables.md)
+
+Small networks, one for each controller, that `kubephase verify` explores completely, beside that of the cluster at
+large. In each several tables run side by side. A step moves one of them, or several at once: those are listed here.
+What *hears* a step takes part if it can, and stays as it is otherwise. The world, that is users, clouds and faults, may
+come to rest (`settle`); what holds *eventually* holds then, if nothing that stays possible is put off for ever."""
+
+
+def _situations(profiles: Collection[Profile]) -> str:
+    every = [(profile, one) for profile in profiles for one in situations(profile)]
+    named = {rule for _, one in every for prop in one.properties for rule in prop.rules}
+    contents = [
+        f"- {profile.name}: "
+        + ", ".join(f"[{one.name}](#{_place(profile.name, one.name)})" for one in situations(profile))
+        for profile in profiles
+    ]
+    text = [ABOUT_SITUATIONS, "\n".join(contents)]
+    text += [_one_situation(profile, one) for profile, one in every]
+    text.append("\n".join(f"[{rule_id}]: {_page(registry.rule(rule_id))}#{rule_id}" for rule_id in sorted(named)))
+    return "\n\n".join(text) + "\n"
+
+
+def _one_situation(profile: Profile, one: Situation) -> str:
+    tables = _grouped(one.network.components, lambda name: one.network.components[name].name)
+    together = [
+        [f"`{vector.name}`", _events(vector.moves), _events(vector.broadcast)]
+        for vector in one.network.vectors
+        if len(vector.moves) + len(vector.broadcast) > 1
+    ]
+    properties = [[f"*{prop.kind}*", prop.name, _links(prop.rules)] for prop in one.properties]
+    return "\n\n".join([
+        f"## {_anchor(_place(profile.name, one.name))}{profile.name}: {one.name}",
+        f"{one.summary[0].upper()}{one.summary[1:]}.",
+        "Tables: " + ", ".join(name if its == [name] else f"{name} ({', '.join(its)})" for name, its in tables.items()),
+        _table(properties, ["holds", "property", "rules"]).rstrip(),
+        "Steps that move several tables:",
+        _table(together, ["step", "moves", "hears"]).rstrip(),
+    ])  # fmt: skip
+
+
+def _events(events: Mapping[str, str]) -> str:
+    return ", ".join(f"{component}: {event}" for component, event in events.items())
+
+
 # --- Markdown -------------------------------------------------------------------------------------------------------
 
 
@@ -330,7 +384,7 @@ def _page(rule: Rule) -> str:
 
 def _place(profile: str, table: str) -> str:
     """The anchor of a table on its page."""
-    return f"{profile}-{table}".lower().replace("/", "-")
+    return f"{profile}-{table}".lower().replace("/", "-").replace(" ", "-")
 
 
 def _anchor(name: str) -> str:

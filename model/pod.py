@@ -220,21 +220,60 @@ CODE_RECORD_ROWS = (
     Row("Refused@", "evict@", "Deleted", ("pod.life.evicted",)),
 )
 
+# --- a slot: a pod from before its creation, without its containers -------------------------------------------------
+# The networks of the controllers have many pods and look at none from inside: how its containers end is one step of
+# the slot. A slot that is empty again takes a new pod, which has nothing of the old one.
+
+SEED_SLOT_ROWS = (
+    Row("Absent", "create", "Unbound", ("pod.concept.unit", "pod.phase.pending")),
+    Row("Deleted", "create", "Unbound", ("pod.life.dead-node-deletes", "pod.binding.never-moved")),
+    *(row for row in SEED_RECORD_ROWS if row.event != "expire"),
+    Row("Bound@", "succeed", "Succeeded@", ("pod.phase.succeeded",)),
+    Row("Bound@", "fail", "Failed@", ("pod.phase.failed",)),
+    Row("Succeeded@", "expire", "Deleted", ("pod.life.reaped",)),
+    Row("Failed@", "expire", "Deleted", ("pod.life.reaped",)),
+    Row("Succeeded@", "delete", "Deleted", ("pod.life.not-by-itself",)),
+    Row("Failed@", "delete", "Deleted", ("pod.life.not-by-itself",)),
+    Row("Succeeded@", "node_terminated@", "Deleted", ("node.phase.terminated.pods-deleted",)),
+    Row("Failed@", "node_terminated@", "Deleted", ("node.phase.terminated.pods-deleted",)),
+)
+
+CODE_SLOT_ROWS = (
+    Row("Absent", "create", "Unbound", ("pod.phase.created-pending", "pod.phase.pending-before-binding")),
+    Row("Absent", "create_bound@", "Bound@", ("pod.binding.preset-host", "pod.binding.node-unchecked")),
+    Row("Deleted", "create", "Unbound", ("pod.life.by-uid", "replication.count.new-pod")),
+    Row("Deleted", "create_bound@", "Bound@", ("pod.binding.preset-host", "pod.binding.node-unchecked")),
+    Row("Unbound", "fit_nowhere", "Unbound", ("scheduler.retry.pending", "scheduler.retry.event"),
+        records=("failedScheduling",)),
+    *(row for row in CODE_RECORD_ROWS if row.event != "sandbox_died"),
+    Row("Bound@", "succeed", "Succeeded@", ("pod.phase.all-succeeded",)),
+    Row("Bound@", "fail", "Failed@", ("pod.phase.some-failed",)),
+    Row("Succeeded@", "delete", "Deleted", ("pod.life.deleted-in-any-phase", "pod.life.never-reaped")),
+    Row("Failed@", "delete", "Deleted", ("pod.life.deleted-in-any-phase", "pod.life.never-reaped")),
+    Row("Succeeded@", "evict@", "Deleted", ("pod.life.evicted", "pod.partition.all-pods")),
+    Row("Failed@", "evict@", "Deleted", ("pod.life.evicted", "pod.partition.all-pods")),
+)  # fmt: skip
+
+ENDED = ("Succeeded", "Failed", "DiskDied", "NodeLost", "Refused")
+"""The standings of a pod that has ended: its phase is terminal."""
+
 FORCED_PHASE = {"DiskDied": "Failed", "NodeLost": "Failed", "Refused": "Failed", "Deleted": "Deleted"}
 """The phase that the record decides by itself, whatever the containers do."""
 
 
 @functools.cache
-def record_table(rows: tuple[Row, ...], homes: tuple[str, ...]) -> Table:
+def record_table(
+    rows: tuple[Row, ...], homes: tuple[str, ...], name: str = "record", initial: str = "Unbound"
+) -> Table:
     """The table of a pod's record in a network with these nodes: each row with ``@`` once for every node."""
-    states = ["Unbound"]
+    states = [initial]
     every = []
     for row in rows:
         for home in homes if "@" in row.source + row.event + row.target else homes[:1]:
             source, event, target = (part.replace("@", f"@{home}") for part in (row.source, row.event, row.target))
             every.append(Row(source, event, target, row.rules, row.records))
             states += [source, target]
-    return Table("record", tuple(dict.fromkeys(states)), "Unbound", tuple(every))
+    return Table(name, tuple(dict.fromkeys(states)), initial, tuple(every))
 
 
 def standing(record: str) -> str:

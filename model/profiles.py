@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from model import container, node, pod, registry
+from model import container, node, nodecontroller, pod, registry, replication, scheduler, sharing
 from model.lts.table import Row, Table
 
 
@@ -20,7 +20,10 @@ class Profile:
     phases: Mapping[str, Table]
     class_of: Mapping[str, str]
     record_rows: tuple[Row, ...]
+    slot_rows: tuple[Row, ...]
     node: Table
+    parts: Mapping[str, Table]
+    """The tables of the controllers and of what a pod shares, by name."""
     oom_is_failure: bool
     """Whether running out of memory is a failure even with exit code 0 (`pod.restart.oom.abnormal`)."""
     exit_events: bool
@@ -35,9 +38,14 @@ class Profile:
         """The table of a pod's record in a network with these nodes."""
         return pod.record_table(self.record_rows, homes)
 
+    def slot(self, homes: tuple[str, ...]) -> Table:
+        """The table of a pod in the networks of the controllers: from before its creation, without its containers."""
+        return pod.record_table(self.slot_rows, homes, "slot", "Absent")
+
     def tables(self) -> list[Table]:
         """Every table of the profile, for drawing and for the reference."""
-        return [self.node, *self.phases.values(), *self.containers.values(), self.record(("node",))]
+        pods = [*self.phases.values(), *self.containers.values(), self.record(("node",)), self.slot(("node",))]
+        return [self.node, *pods, *self.parts.values()]
 
     def decisions(self) -> list[pod.Decision]:
         """The rows of the decision table, with the rules that hold in this profile."""
@@ -53,6 +61,10 @@ class Profile:
         return forced or pod.decide(policy, frozenset(self.class_of[s] for s in states))[0]
 
 
+def _parts(*tables: Table) -> dict[str, Table]:
+    return {table.name: table for table in tables}
+
+
 SEED = Profile(
     name="seed",
     summary="the document: node phases and conditions, pod phases, every restart-policy case of its examples",
@@ -60,7 +72,18 @@ SEED = Profile(
     phases=pod.SEED_PHASE,
     class_of=pod.SEED_CLASS,
     record_rows=pod.SEED_RECORD_ROWS,
+    slot_rows=pod.SEED_SLOT_ROWS,
     node=node.SEED_NODE,
+    parts=_parts(
+        nodecontroller.MACHINE,
+        nodecontroller.SEED_SYNC,
+        nodecontroller.SEED_NODE_RECORD,
+        nodecontroller.SEED_TIMER,
+        replication.SEED_CONTROLLER,
+        replication.SEED_ACTIVE,
+        sharing.SEED_SANDBOX,
+        sharing.SEED_VOLUME,
+    ),
     oom_is_failure=True,
     exit_events=True,
     statuses_are_listed=False,
@@ -74,7 +97,26 @@ CODE = Profile(
     phases=pod.CODE_PHASE,
     class_of=pod.CODE_CLASS,
     record_rows=pod.CODE_RECORD_ROWS,
+    slot_rows=pod.CODE_SLOT_ROWS,
     node=node.CODE_NODE,
+    parts=_parts(
+        nodecontroller.MACHINE,
+        nodecontroller.CODE_SYNC,
+        nodecontroller.CODE_NODE_RECORD,
+        nodecontroller.LINK,
+        nodecontroller.GRACE,
+        nodecontroller.EVICTION,
+        nodecontroller.STAMP,
+        nodecontroller.TOKENS,
+        nodecontroller.INSTANCE,
+        scheduler.CORDON,
+        scheduler.PHASE_STRING,
+        replication.CODE_CONTROLLER,
+        replication.CODE_ACTIVE,
+        sharing.CODE_SANDBOX,
+        sharing.CODE_VOLUME,
+        sharing.LAYER,
+    ),
     oom_is_failure=False,
     exit_events=False,
     statuses_are_listed=True,

@@ -6,14 +6,26 @@ An *always* stands beside a *sometimes* that proves it not to be vacuous. Fairne
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import numpy as np
 
 from model import container, pod
 from model.cluster import Size, is_candidate
 from model.lts.network import Bools, Ints
-from model.lts.properties import Always, AlwaysStep, Eventually, Labels, Property, Sometimes, SometimesStep, View
+from model.lts.properties import (
+    Always,
+    AlwaysStep,
+    Eventually,
+    Labels,
+    Property,
+    Sometimes,
+    SometimesStep,
+    View,
+    all_of,
+    any_of,
+    named,
+)
 from model.lts.refine import Refinement, refines
 from model.pod import PHASES, TERMINAL, standing
 from model.profiles import Profile
@@ -74,7 +86,7 @@ def _phases(profile: Profile, size: Size) -> list[Property]:
     def terminal_is_final(before: View, events: Labels, after: View) -> Bools:
         """v0.17.0 has one exception: admission may rewrite Succeeded to Failed (PHASE-12)."""
         rewrites = events.is_event("refuse_admission")
-        return _all(
+        return all_of(
             ~is_phase(before, p, phase)
             | is_phase(after, p, phase, "Deleted")
             | (rewrites & is_phase(before, p, "Succeeded") & is_phase(after, p, "Failed"))
@@ -83,17 +95,17 @@ def _phases(profile: Profile, size: Size) -> list[Property]:
         )
 
     def succeeded_is_deserved(view: View) -> Bools:
-        return _all(~is_phase(view, p, "Succeeded") | _every(view, size, p, "Completed") for p in size.pod_names)
+        return all_of(~is_phase(view, p, "Succeeded") | _every(view, size, p, "Completed") for p in size.pod_names)
 
     def failed_is_deserved(view: View) -> Bools:
         def deserved(p: str) -> Bools:
             by_record = view.lookup(p, lambda s: standing(s) in pod.FORCED_PHASE)
             return by_record | (_every(view, size, p, *container.ENDED) & ~_every(view, size, p, "Completed"))
 
-        return _all(~is_phase(view, p, "Failed") | deserved(p) for p in size.pod_names)
+        return all_of(~is_phase(view, p, "Failed") | deserved(p) for p in size.pod_names)
 
     def running_has_started(view: View) -> Bools:
-        return _all(
+        return all_of(
             ~is_phase(view, p, "Running") | ~view.is_in(c, "Waiting")
             for p in size.pod_names
             for c in size.containers_of(p)
@@ -102,7 +114,7 @@ def _phases(profile: Profile, size: Size) -> list[Property]:
     def reached(phase: str) -> Sometimes:
         rules = ("pod.phase.values" if seed else "pod.phase.five-values",)
         names = size.pod_names
-        return Sometimes(f"a pod is {phase}", rules, lambda view: _any(is_phase(view, p, phase) for p in names))
+        return Sometimes(f"a pod is {phase}", rules, lambda view: any_of(is_phase(view, p, phase) for p in names))
 
     return [
         AlwaysStep("a terminal phase is for ever", ("pod.phase.terminal" if seed else "pod.phase.final",),
@@ -123,13 +135,15 @@ def _containers(size: Size) -> list[Property]:
     members = [c for p in size.pod_names for c in size.containers_of(p)]
 
     def stays(*states: str) -> Callable[[View, Labels, View], Bools]:
-        return lambda before, events, after: _all(~before.is_in(c, *states) | after.is_in(c, *states) for c in members)
+        return lambda before, events, after: all_of(
+            ~before.is_in(c, *states) | after.is_in(c, *states) for c in members
+        )
 
     def restarted(_: View, events: Labels, __: View) -> Bools:
         return events.is_event("restart")
 
     def some_failed(view: View) -> Bools:
-        return _any(view.is_in(c, "Error") for c in members)
+        return any_of(view.is_in(c, "Error") for c in members)
 
     restart = SometimesStep(f"{size.policy}: a container is restarted", _restart_rules(size, "failure"), restarted)
     match size.policy:
@@ -164,13 +178,13 @@ def _one_container(profile: Profile, size: Size, p: str, c: str) -> list[Propert
 
     found: list[Property] = [
         Eventually(f"{c}: a container of a bound pod is started", ("pod.phase.pending",), *leaves("Waiting"),
-                   fair=(_named(f"start({c})"),)),
+                   fair=(named(f"start({c})"),)),
     ]  # fmt: skip
     if ended:
         found.append(
             Eventually(f"{c}: {size.policy}: an ended container is restarted",
                        _restart_rules(size, "failure", "oom", "one-of-two", "both-of-two"), *leaves(*ended),
-                       fair=(_named(f"restart({c})"),))
+                       fair=(named(f"restart({c})"),))
         )  # fmt: skip
     return found
 
@@ -181,8 +195,8 @@ def _one_pod(profile: Profile, size: Size, p: str) -> list[Property]:
         return []
     over = [PHASES.index(phase) for phase in (*TERMINAL, "Deleted")]
     members = size.containers_of(p)
-    starts = tuple(_named(f"start({c})") for c in members)
-    ends = tuple(_named(*(f"{end}({c})" for end in ("exit_zero", "exit_failure", "out_of_memory"))) for c in members)
+    starts = tuple(named(f"start({c})") for c in members)
+    ends = tuple(named(*(f"{end}({c})" for end in ("exit_zero", "exit_failure", "out_of_memory"))) for c in members)
 
     def is_bound(view: View) -> Bools:
         return _bound(view, p)
@@ -204,17 +218,17 @@ def _restart_rules(size: Size, *cases: str) -> tuple[str, ...]:
 
 def _records(size: Size) -> list[Property]:
     def nothing_runs_unbound(view: View) -> Bools:
-        return _all(~view.is_in(p, "Unbound") | _every(view, size, p, "Waiting") for p in size.pod_names)
+        return all_of(~view.is_in(p, "Unbound") | _every(view, size, p, "Waiting") for p in size.pod_names)
 
     def never_moved(before: View, _: Labels, after: View) -> Bools:
-        return _all(
+        return all_of(
             ~_is_home(before, p, h) | _is_home(after, p, h) | after.is_in(p, "Deleted")
             for p in size.pod_names
             for h in size.homes
         )
 
     def deleted_is_the_end(before: View, _: Labels, after: View) -> Bools:
-        return _all(~before.is_in(p, "Deleted") | after.is_in(p, "Deleted") for p in size.pod_names)
+        return all_of(~before.is_in(p, "Deleted") | after.is_in(p, "Deleted") for p in size.pod_names)
 
     return [
         Always("no container runs before its pod is bound", ("pod.binding.scheduler",), nothing_runs_unbound),
@@ -231,7 +245,7 @@ def _nodes(profile: Profile, size: Size) -> list[Property]:
     chosen = ("pod.binding.candidate", "node.phase.terminated.refuses") if seed else CANDIDATE_RULES
 
     def bound_to_candidates(before: View, events: Labels, _: View) -> Bools:
-        return _all(
+        return all_of(
             ~events.is_vector(f"bind({p},{n})") | before.lookup(n, is_candidate)
             for p in size.pod_names
             for n in size.node_names
@@ -256,14 +270,14 @@ def _is_bound_eventually(size: Size, p: str) -> Property:
         return view.is_in(p, "Unbound")
 
     def bound_or_no_candidate(view: View) -> Bools:
-        return ~unbound(view) | ~_any(view.lookup(n, is_candidate) for n in size.node_names)
+        return ~unbound(view) | ~any_of(view.lookup(n, is_candidate) for n in size.node_names)
 
     return Eventually(
         f"{p}: an unbound pod is bound while a candidate stays",
         ("pod.binding.scheduler",),
         unbound,
         bound_or_no_candidate,
-        fair=(_named(*(f"bind({p},{n})" for n in size.node_names)),),
+        fair=(named(*(f"bind({p},{n})" for n in size.node_names)),),
     )
 
 
@@ -284,23 +298,23 @@ def _is_given_up(profile: Profile, size: Size, p: str, n: str) -> Property:
         ("pod.partition.failed", "pod.life.node-lost") if seed else ("pod.life.evicted",),
         lost,
         resolved,
-        fair=(_named(f"{'node_timed_out' if seed else 'evict'}({p},{n})"),),
+        fair=(named(f"{'node_timed_out' if seed else 'evict'}({p},{n})"),),
     )
 
 
 def _seed_nodes(size: Size) -> list[Property]:
     def terminated_has_no_pods(view: View) -> Bools:
-        return _all(
+        return all_of(
             ~view.is_in(n, "Terminated", "Removed") | ~_is_home(view, p, n)
             for p in size.pod_names
             for n in size.node_names
         )
 
     def terminated_is_final(before: View, _: Labels, after: View) -> Bools:
-        return _all(~before.is_in(n, "Terminated") | after.is_in(n, "Terminated", "Removed") for n in size.node_names)
+        return all_of(~before.is_in(n, "Terminated") | after.is_in(n, "Terminated", "Removed") for n in size.node_names)
 
     def pending_until_check_in(before: View, events: Labels, after: View) -> Bools:
-        return _all(
+        return all_of(
             ~before.is_in(n, "Pending")
             | after.is_in(n, "Pending", "Terminated", "Removed")
             | events.is_vector(f"check_in({n})")
@@ -308,7 +322,7 @@ def _seed_nodes(size: Size) -> list[Property]:
         )
 
     def some_node(state: str) -> Callable[[View], Bools]:
-        return lambda view: _any(view.is_in(n, state) for n in size.node_names)
+        return lambda view: any_of(view.is_in(n, state) for n in size.node_names)
 
     return [
         Always("a Terminated node has lost its pods",
@@ -325,7 +339,7 @@ def _seed_nodes(size: Size) -> list[Property]:
 
 
 def _every(view: View, size: Size, p: str, *states: str) -> Bools:
-    return _all(view.is_in(c, *states) for c in size.containers_of(p))
+    return all_of(view.is_in(c, *states) for c in size.containers_of(p))
 
 
 def _bound(view: View, p: str) -> Bools:
@@ -334,15 +348,3 @@ def _bound(view: View, p: str) -> Bools:
 
 def _is_home(view: View, p: str, n: str) -> Bools:
     return view.lookup(p, lambda s: pod.home(s) == n)
-
-
-def _named(*names: str) -> Callable[[str], bool]:
-    return lambda name: name in names
-
-
-def _all(parts: Iterable[Bools]) -> Bools:
-    return np.asarray(np.logical_and.reduce(list(parts)), dtype=np.bool_)
-
-
-def _any(parts: Iterable[Bools]) -> Bools:
-    return np.asarray(np.logical_or.reduce(list(parts)), dtype=np.bool_)

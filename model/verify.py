@@ -12,6 +12,7 @@ from model.lts.explore import Exploration, explore
 from model.lts.properties import Verdict, View, check
 from model.lts.refine import Refinement
 from model.profiles import Profile
+from model.situations.situation import Situation
 
 Progress = Callable[[str], None]
 
@@ -53,3 +54,29 @@ def refine(profile: Profile, policy: str, containers: int, max_states: int = 5_0
     alone = Size(policy, pods=1, containers=containers, nodes=0)
     found = explore(networks.compile(network(profile, alone)), max_states)
     return properties.refinement(profile, alone, View(found, found.states))
+
+
+@dataclass(frozen=True)
+class Situated:
+    """The outcome for one situation."""
+
+    situation: Situation
+    exploration: Exploration
+    verdicts: tuple[Verdict, ...]
+
+    @property
+    def holds(self) -> bool:
+        """Whether every property holds."""
+        return all(v.holds for v in self.verdicts)
+
+
+def verify_situation(situation: Situation, max_states: int = 5_000_000, progress: Progress | None = None) -> Situated:
+    """Verify one situation. Raises `TooLarge` past ``max_states``."""
+    say = progress or (lambda _: None)
+    compiled = networks.compile(situation.network)
+    found = explore(compiled, max_states, lambda n, depth: say(f"{situation.name}: {n:,} states, depth {depth}"))
+    verdicts = []
+    for prop in situation.properties:
+        say(f"{situation.name}: {prop.name}")
+        verdicts.append(check(prop, found))
+    return Situated(situation, found, tuple(verdicts))

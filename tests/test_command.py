@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -65,6 +66,16 @@ def test_verify_all_is_the_sum_of_the_policies() -> None:
         for p in ("Always", "OnFailure", "Never")
     ]
     assert as_json("verify", "--policy", "all", "--nodes", 1, "--containers", 1)["states"] == sum(each)
+
+
+def test_verify_explores_the_situations_of_the_controllers_under_any_policy() -> None:
+    data = as_json("verify", "--policy", "Never", "--containers", 1)
+    names = [one["situation"] for one in data["situations"]]
+    assert names == ["node list", "scheduling", "sharing", "replication", "loss of a node"]
+    assert all(one["holds"] and one["states"] > 50 and one["summary"] for one in data["situations"])
+    assert {prop["situation"] for prop in data["properties"] if "situation" in prop} == set(names)
+    shown = kubephase("verify", "--policy", "Never", "--containers", 1).stdout
+    assert all(re.search(rf"^│ {name} ", shown, re.MULTILINE) for name in names)
 
 
 def test_verify_of_v0_17_0_holds() -> None:

@@ -698,11 +698,8 @@ deeds = st.one_of(
         st.builds(Deed, waits, st.just("stop-kubelet"), some_nodes),
         st.builds(Deed, st.sampled_from((3.0, 10.0)), st.just("restart-kubelet"), some_nodes),
     ),
-    st.tuples(
-        st.builds(
-            Deed, waits, st.sampled_from(("kill-container", "out-of-memory", "kill-by-engine")), some_pods, members
-        )
-    ),
+    st.tuples(st.builds(Deed, waits, st.sampled_from(("kill-container", "out-of-memory")), some_pods, members)),
+    st.tuples(st.builds(Deed, waits, st.just("kill-by-engine"), some_pods, members)),
     st.tuples(st.builds(Deed, waits, st.just("controller"), st.just("rc1"))),
     st.builds(lost_replica, waits, some_nodes, st.sampled_from((41.0, 60.0, 90.0))),
     st.tuples(
@@ -893,7 +890,7 @@ UNSEEN = {
 def some_worlds() -> list[World]:
     found: list[World] = []
 
-    @settings(budget(1000), phases=[Phase.generate])
+    @settings(budget(2000), phases=[Phase.generate])
     @given(worlds())
     def collect(world: World) -> None:
         found.append(world)

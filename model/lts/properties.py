@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -42,6 +42,21 @@ class View:
     def is_in(self, component: str, *states: str) -> Bools:
         """Where ``component`` is in one of ``states``; shape (n,)."""
         return self.lookup(component, lambda state: state in states)
+
+
+def all_of(parts: Iterable[Bools]) -> Bools:
+    """Where all of these tests hold."""
+    return np.asarray(np.logical_and.reduce(list(parts)), dtype=np.bool_)
+
+
+def any_of(parts: Iterable[Bools]) -> Bools:
+    """Where some of these tests holds."""
+    return np.asarray(np.logical_or.reduce(list(parts)), dtype=np.bool_)
+
+
+def named(*names: str) -> Callable[[str], bool]:
+    """The group of the vectors with these names, to be fair to."""
+    return lambda name: name in names
 
 
 StateTest = Callable[[View], Bools]

@@ -11,6 +11,7 @@ from diagrams.draw import draw, stem
 from diagrams.reference import _plain, write_reference
 from model import registry
 from model.profiles import PROFILES
+from model.situations import situations
 
 DOCS = Path(__file__).parents[2] / "docs"
 RULES = registry.all_rules()
@@ -194,6 +195,19 @@ def test_every_row_stands_below_the_picture_of_its_table(out: Path) -> None:
                 assert [line[0].split("/")[-1], line[1], line[2].split("/")[-1]] == [row.source, row.event, row.target]
                 assert re.findall(r"\[([^]]+)\]", line[3]) == list(row.rules)
                 assert (line[4] if len(line) > 4 else "") == ", ".join(row.records)
+
+
+def test_every_property_of_a_situation_stands_below_its_heading(out: Path) -> None:
+    sections = texts(out)["reference/situations.md"].split("\n## ")
+    for profile in PROFILES.values():
+        for one in situations(profile):
+            [section] = [text for text in sections if f"</a>{profile.name}: {one.name}\n" in text]
+            for prop in one.properties:
+                [line] = [line for line in section.splitlines() if re.search(rf"\| {prop.name} +\|", line)]
+                assert f"*{prop.kind}*" in line
+                assert re.findall(r"\[([^]]+)\]", line) == list(prop.rules)
+            for vector in one.network.vectors:
+                assert (f"| `{vector.name}` " in section) == (len(vector.moves) + len(vector.broadcast) > 1)
 
 
 def test_the_decisions_and_the_classes_of_each_profile_are_there(out: Path) -> None:
