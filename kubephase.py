@@ -11,10 +11,11 @@ import json
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 from rich.console import Console
@@ -369,17 +370,20 @@ def conform(
     outcomes: list[Outcome] = []
     interrupted = False
     try:
-        with interruptible():
+        with interruptible() as interruption:
             first = smoke.smoke(runtime, settings)
             if smoke_only or first.verdict is Verdict.ERROR:
                 _print_smoke(first, as_json)
                 sys.exit(exit_code(first.verdict))
             with progress("conform", len(scenarios)) as advance:
-                for outcome in runner.run_all(runtime, scenarios, settings):
+                interruption.is_awaited = True
+                for outcome in runner.run_all(runtime, scenarios, settings, interruption):
                     outcomes.append(outcome)
                     advance(f"{SIGN[outcome.verdict]} {outcome.scenario.id}")
+            interruption.is_awaited = False
+            interrupted = interruption.is_set()
             seconds = time.perf_counter() - begun
-            floor = _floor(runtime, jobs) if with_floor else None
+            floor = _floor(runtime, jobs) if with_floor and not interrupted else None
     except KeyboardInterrupt:
         interrupted = True
     finally:
@@ -885,18 +889,29 @@ def status(what: str) -> Iterator[Any]:
         yield lambda text: spinner.update(f"{what}: {text}")
 
 
+class Interruption(threading.Event):
+    """Set when the user has interrupted the command; where that ``is_awaited`` nothing else happens, the first time."""
+
+    is_awaited = False
+
+
 @contextlib.contextmanager
-def interruptible() -> Iterator[None]:
-    """SIGTERM ends a run like Ctrl-C: the report is written."""
+def interruptible() -> Iterator[Interruption]:
+    """Ctrl-C and SIGTERM alike end a run in order, so that nothing that is known gets lost; a second one at once."""
+    interruption = Interruption()
 
-    def stop(_: int, __: Any) -> NoReturn:
-        raise KeyboardInterrupt
+    def stop(_: int, __: Any) -> None:
+        again = interruption.is_set()
+        interruption.set()
+        if again or not interruption.is_awaited:
+            raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, stop)
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield
+        yield interruption
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def main() -> None:

@@ -223,12 +223,14 @@ def _reason(judgement: Judgement) -> str:
     return next((str(f.reason) for f in judgement.findings if f.verdict is judgement.verdict), "")
 
 
-def run_all(runtime: Runtime, scenarios: list[Scenario], settings: Settings) -> Iterator[Outcome]:
+def run_all(
+    runtime: Runtime, scenarios: list[Scenario], settings: Settings, interrupted: threading.Event | None = None
+) -> Iterator[Outcome]:
     """Run scenarios side by side, at most ``settings.jobs`` at once; outcomes as they come.
 
     A scenario that does not come back within ``settings.limit`` seconds gets the verdict error, and is left behind.
-    When the caller stops early (an interruption, say), what has not begun is left out; what runs is asked to stop and
-    waited for at most GRACE seconds.
+    Once ``interrupted`` is set, or when the caller stops early, what has not begun is left out; what runs is asked to
+    stop and waited for at most GRACE seconds. All that had ended by then is told.
     """
     about = runtime.describe()
     todo: queue.SimpleQueue[Scenario] = queue.SimpleQueue()
@@ -239,7 +241,7 @@ def run_all(runtime: Runtime, scenarios: list[Scenario], settings: Settings) -> 
     stop = threading.Event()
 
     def work() -> None:
-        while not stop.is_set():
+        while not (stop.is_set() or (interrupted and interrupted.is_set())):
             try:
                 scenario = todo.get_nowait()
             except queue.Empty:
@@ -259,6 +261,8 @@ def run_all(runtime: Runtime, scenarios: list[Scenario], settings: Settings) -> 
             try:
                 outcome = done.get(timeout=0.5)
             except queue.Empty:
+                if interrupted and interrupted.is_set():
+                    return
                 overdue = [
                     i for i, begun in running.items() if i in by_id and time.monotonic() - begun > settings.limit
                 ]
