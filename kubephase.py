@@ -516,7 +516,10 @@ def nodes() -> None:
 @click.argument("count", type=click.IntRange(1, 64), default=2)
 @JSON_OPTION
 def nodes_up(count: int, as_json: bool) -> None:
-    """Start COUNT engines. They stay until `kubephase nodes down`."""
+    """Start COUNT engines. They stay until `kubephase nodes down`.
+
+    Their API is open to everybody who can log in to this machine: only for machines that you have to yourself.
+    """
     from adapters.docker import nodes as engines
 
     with _nodes_errors(), status(f"starting {count} engines") as say:
