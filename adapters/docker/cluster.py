@@ -120,7 +120,7 @@ class DockerCluster:
         """Do something bad to a container, a disk or a node."""
         match fault.kind:
             case "kill-container":
-                self._kill(self._pod(fault.target), fault.container)
+                self._kill(*self._running(fault))
             case "kill-by-engine":
                 pod, member = self._running(fault)
                 pod.api.kill(member.container)
@@ -413,14 +413,13 @@ class DockerCluster:
 
     # --- faults -----------------------------------------------------------------------------------------------------
 
-    def _kill(self, pod: Pod, container: str | None) -> None:
-        pod, member = self._running(Fault("kill-container", pod.spec.name, container))
+    def _kill(self, pod: Pod, member: Member) -> None:
         assert pod.engine is not None
         if pod.engine.node:
             try:
                 pod.engine.node.signal(member.pid, signal.SIGKILL)
             except nodes.NodesError as error:
-                raise Refused(f"container {container} of {pod.spec.name} does not run: {error}") from error
+                raise Refused(f"container {member.spec.name} of {pod.spec.name} does not run: {error}") from error
             return
         cgroups = Path(f"/proc/{member.pid}/cgroup")
         if not cgroups.exists() or member.container not in cgroups.read_text():

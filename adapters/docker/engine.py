@@ -12,7 +12,6 @@ import io
 import os
 import re
 import shutil
-import socket
 import tarfile
 import threading
 from collections.abc import Callable, Iterable
@@ -28,7 +27,7 @@ from docker.errors import APIError, DockerException, ImageNotFound, InvalidVersi
 
 from adapters.docker.disk import Disks
 from adapters.docker.disk import sweep as sweep_mounts
-from adapters.docker.nodes import Node
+from adapters.docker.nodes import Node, UnixConnection
 
 RUN, OWNER, CLUSTER, POD, MEMBER = (f"kubephase.{name}" for name in ("run", "owner", "cluster", "pod", "member"))
 """Labels. ``RUN`` tells whose an object is; ``OWNER`` is the process that made it, see `owner_of`."""
@@ -295,7 +294,7 @@ Ready = Literal["True", "False", "Unknown"]
 def health(url: str) -> tuple[Reached, Ready]:
     """NodeReachable: the engine's address answers, if only to say that nobody listens there. NodeReady: its health
     endpoint says OK; Unknown if the address does not answer."""
-    connection = _Plain(url, ANSWER)
+    connection = _connection(url)
     try:
         connection.connect()
     except ConnectionRefusedError:
@@ -313,7 +312,7 @@ def health(url: str) -> tuple[Reached, Ready]:
 
 def complaint(url: str) -> str:
     """What an engine that is not healthy says of itself, or the system of it."""
-    connection = _Plain(url, ANSWER)
+    connection = _connection(url)
     try:
         connection.request("GET", "/_ping")
         answer = connection.getresponse()
@@ -327,21 +326,12 @@ def complaint(url: str) -> str:
         connection.close()
 
 
-class _Plain(http.client.HTTPConnection):
-    """HTTP over TCP or a Unix socket."""
-
-    def __init__(self, url: str, timeout: float) -> None:
-        parts = urlsplit(url)
-        super().__init__(parts.hostname or "localhost", parts.port or 2375, timeout=timeout)
-        self._socket = parts.path if parts.scheme in ("unix", "http+unix") else None
-
-    def connect(self) -> None:
-        if self._socket is None:
-            super().connect()
-            return
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self._socket)
+def _connection(url: str) -> http.client.HTTPConnection:
+    """HTTP over TCP or a Unix socket, not yet connected."""
+    parts = urlsplit(url)
+    if parts.scheme in ("unix", "http+unix"):
+        return UnixConnection(parts.path, ANSWER)
+    return http.client.HTTPConnection(parts.hostname or "localhost", parts.port or 2375, timeout=ANSWER)
 
 
 # --- events ----------------------------------------------------------------------------------------------------------

@@ -264,7 +264,7 @@ class Node:
             self._enter(["setsid", "--fork", "sh", "-c", 'echo $$ >"$0"; exec "$@"', f"{self.folder}/engine.pid",
                          *self._command(live_restore)], log.fileno())  # fmt: skip
         # The socket in the folder answers even if the node is cut off.
-        self._await(lambda: self._answers(_UnixConnection(f"{self.folder}/docker.sock")), "on its socket")
+        self._await(lambda: self._answers(UnixConnection(f"{self.folder}/docker.sock", ANSWER_LIMIT)), "on its socket")
 
     def _command(self, live_restore: bool) -> list[str]:
         return ["dockerd", "--config-file", f"{self.folder}/engine.json",
@@ -419,11 +419,11 @@ class Node:
             raise NodesError(f"nsenter into node {self.number} failed. {_tail(self.log)}")
 
 
-class _UnixConnection(http.client.HTTPConnection):
+class UnixConnection(http.client.HTTPConnection):
     """HTTP over a socket in the file system."""
 
-    def __init__(self, path: str) -> None:
-        super().__init__("localhost", timeout=ANSWER_LIMIT)
+    def __init__(self, path: str, timeout: float) -> None:
+        super().__init__("localhost", timeout=timeout)
         self._path = path
 
     def connect(self) -> None:
