@@ -9,6 +9,7 @@ import contextlib
 import datetime
 import json
 import os
+import resource
 import signal
 import sys
 import threading
@@ -33,6 +34,7 @@ from model import actors, registry
 from model.cluster import Size
 from model.container import POLICIES
 from model.lts.explore import TooLarge
+from model.lts.parts import NotComposed
 from model.lts.properties import Verdict as PropertyVerdict
 from model.profiles import PROFILES, Profile, UnknownProfile
 from model.profiles import profile as profile_of
@@ -86,6 +88,7 @@ def cli() -> None:
 
 @cli.command(
     epilog="Example: kubephase verify --policy Never --containers 4. "
+    "A whole cluster: kubephase verify --nodes 3 --pods 4 --containers 2. "
     "With pictures of what is violated: kubephase verify --nodes 1 --sequence out"
 )
 @PROFILE_OPTION
@@ -96,7 +99,16 @@ def cli() -> None:
 @click.option("--containers", type=click.IntRange(1, 99), default=2, show_default=True, help="Containers per pod.")
 @click.option("--nodes", type=click.IntRange(0, 99), default=0, show_default=True, help="Nodes; 0 studies pods alone.")
 @click.option(
-    "--max-states", type=click.IntRange(1), default=5_000_000, show_default=True, help="Give up past so many states."
+    "--max-states",
+    type=click.IntRange(1),
+    default=5_000_000,
+    show_default=True,
+    help="Give up when so many have been visited.",
+)
+@click.option(
+    "--no-symmetry",
+    is_flag=True,
+    help="Visit every state of all pods, not those of one pod among the nodes, and count like ones one by one.",
 )
 @click.option(
     "--sequence",
@@ -107,18 +119,24 @@ def cli() -> None:
 )
 @JSON_OPTION
 def verify(
-    profile: Profile, policy: str, pods: int, containers: int, nodes: int, max_states: int, folder: Path | None,
-    as_json: bool,
+    profile: Profile, policy: str, pods: int, containers: int, nodes: int, max_states: int, no_symmetry: bool,
+    folder: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
-    """Explore the model exhaustively, check its properties, prove that the containers refine the pod's phases."""
+    """Explore the model exhaustively, check its properties, prove that the containers refine the pod's phases.
+
+    Pods share nothing but nodes. So one pod among the nodes is visited, and the states of all pods are counted: those
+    that differ only by an exchange of pods, containers or nodes once (states), and each for itself (stand for).
+    """
     begun = time.perf_counter()
     sizes = [Size(name, pods, containers, nodes) for name in (POLICIES if policy == "all" else (policy,))]
     try:
         with status(f"verifying {profile.name}") as say:
-            runs = [verify_model(profile, size, max_states, say) for size in sizes]
+            runs = [verify_model(profile, size, max_states, say, symmetry=not no_symmetry) for size in sizes]
             situated = [verify_situation(situation, progress=say) for situation in situations(profile)]
     except TooLarge as error:
         raise BadInput(str(error)) from error
+    except NotComposed as error:
+        raise BadInput(f"{error}; --no-symmetry visits every state and does without that") from error
     seconds = time.perf_counter() - begun
     data = verified_data(profile, runs, seconds, situated)
     if folder:
@@ -161,14 +179,18 @@ def _write_sequences(folder: Path, diagrams: Iterable[tuple[str, str]]) -> list[
 def verified_data(
     profile: Profile, runs: list[Verified], seconds: float, situated: Sequence[Situated] = ()
 ) -> dict[str, Any]:
-    """The outcome of a verification as JSON types. ``states``, ``transitions``: sums over the policies; ``depth``: the
-    greatest. Those of the situations stand with each of them."""
+    """The outcome of a verification as JSON types. ``states`` (like ones once), what they stand for and ``transitions``
+    (each for itself): sums over the policies; ``depth``: the greatest, null where only one of several pods was visited;
+    ``peak_memory``: of the process, in bytes. Those of the situations stand with each of them."""
     return {
         "profile": profile.name,
-        "states": sum(len(run.exploration.states) for run in runs),
-        "transitions": sum(len(run.exploration.source) for run in runs),
-        "depth": max(run.exploration.depth for run in runs),
+        "symmetry": all(run.symmetry for run in runs),
+        "states": sum(run.counted.states for run in runs),
+        "stands_for": sum(run.counted.stands_for for run in runs),
+        "transitions": sum(run.counted.transitions for run in runs),
+        "depth": max(depths) if (depths := [run.depth for run in runs if run.depth is not None]) else None,
         "seconds": round(seconds, 3),
+        "peak_memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         "holds": all(run.holds for run in runs) and all(one.holds for one in situated),
         "properties": [
             {"policy": run.size.policy, **_property_data(verdict)} for run in runs for verdict in run.verdicts
@@ -194,9 +216,11 @@ def verified_data(
                 "pods": run.size.pods,
                 "containers": run.size.containers,
                 "nodes": run.size.nodes,
-                "states": len(run.exploration.states),
-                "transitions": len(run.exploration.source),
-                "depth": run.exploration.depth,
+                "states": run.counted.states,
+                "stands_for": run.counted.stands_for,
+                "transitions": run.counted.transitions,
+                "visited": len(run.exploration.states),
+                "depth": run.depth,
                 "seconds": round(run.exploration.seconds, 3),
                 "holds": run.holds,
             }
@@ -228,23 +252,38 @@ def _property_data(verdict: PropertyVerdict) -> dict[str, Any]:
     }
 
 
-SIZE_COLUMNS = ("policy", "pods", "containers", "nodes", "states", "transitions", "depth")
+SIZE_COLUMNS = ("policy", "pods", "containers", "nodes")
+COUNT_COLUMNS = {
+    "states": "states",
+    "stands_for": "stand for",
+    "transitions": "transitions",
+    "depth": "depth",
+    "visited": "visited",
+}
 
 
 def verified_text(data: dict[str, Any]) -> str:
     """The same for people: sizes, then each kind of property, then counterexamples."""
+
+    def counts(of: dict[str, Any], columns: Iterable[str]) -> list[str]:
+        return ["·" if of[column] is None else f"{of[column]:,}" for column in columns]
+
     lines = [
         tabulate(
-            [[*(r[k] for k in SIZE_COLUMNS[:4]), *(f"{r[k]:,}" for k in SIZE_COLUMNS[4:])] for r in data["runs"]],
-            SIZE_COLUMNS,
-            tablefmt="simple_outline", disable_numparse=True, colalign=("left", *["right"] * 6),
+            [[*(r[k] for k in SIZE_COLUMNS), *counts(r, COUNT_COLUMNS)] for r in data["runs"]],
+            (*SIZE_COLUMNS, *COUNT_COLUMNS.values()),
+            tablefmt="simple_outline", disable_numparse=True, colalign=("left", *["right"] * 8),
         )
     ]  # fmt: skip
+    if data["symmetry"]:
+        lines.append("states: those that differ only by an exchange of pods, containers or nodes are one;")
+        lines.append("what they stand for, and transitions, are counted one by one (--no-symmetry visits them all)")
     if data["situations"]:
+        plain = ("states", "transitions", "depth")
         lines.append(
             tabulate(
-                [[s["situation"], s["summary"], *(f"{s[k]:,}" for k in SIZE_COLUMNS[4:])] for s in data["situations"]],
-                ("situation", "what it is", *SIZE_COLUMNS[4:]),
+                [[s["situation"], s["summary"], *counts(s, plain)] for s in data["situations"]],
+                ("situation", "what it is", *plain),
                 tablefmt="simple_outline", disable_numparse=True, maxcolwidths=[None, 60, *[None] * 3],
                 colalign=("left", "left", *["right"] * 3),
             )
@@ -262,7 +301,8 @@ def verified_text(data: dict[str, Any]) -> str:
             lines += [f"    then for ever: {', '.join(prop['loop'])}"] if prop["loop"] else []
             lines += [f"    which is: {prop['step']}"] if prop.get("step") else []
             lines += [f"    sequence: {prop['sequence']}"] if "sequence" in prop else []
-    lines.append(f"profile {data['profile']} {'holds' if data['holds'] else 'does not hold'} ({data['seconds']} s)")
+    cost = f"{data['seconds']} s, {data['peak_memory'] / 2**20:,.0f} MiB at the most"
+    lines.append(f"profile {data['profile']} {'holds' if data['holds'] else 'does not hold'} ({cost})")
     return "\n".join(lines)
 
 
@@ -790,7 +830,7 @@ def demo(folder: Path, out: Path) -> None:
         raise BadInput(f"{folder}: no recordings (*.ndjson)")
     click.echo("1. The model, explored exhaustively")
     for profile in PROFILES.values():
-        for size in ((1, 4, 0), (2, 1, 1)):
+        for size in ((1, 4, 0), (4, 2, 2)):
             runs = []
             with status(f"verifying {profile.name}") as say:
                 for policy in POLICIES:
@@ -800,8 +840,8 @@ def demo(folder: Path, out: Path) -> None:
             held = sum(p["verdict"] == "holds" for p in data["properties"])
             shape = "{} pod(s) × {} container(s), {} node(s)".format(*size)
             click.echo(
-                f"   {sign(data['holds'])} {profile.name}, {shape}: {data['states']:,} states, "
-                f"{data['transitions']:,} transitions, {held} of {len(data['properties'])} properties hold"
+                f"   {sign(data['holds'])} {profile.name}, {shape}: {data['states']:,} states that "
+                f"stand for {data['stands_for']:,}, {held} of {len(data['properties'])} properties hold"
             )
         done = [verify_situation(situation) for situation in situations(profile)]
         verdicts = [verdict for one in done for verdict in one.verdicts]

@@ -6,12 +6,14 @@ home that is always there, so that they can be studied alone.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 from model import container
 from model.lts.network import Network, Vector, When
+from model.lts.parts import Composed, Renaming, compose
 from model.lts.table import Table
-from model.pod import standing
+from model.pod import home, standing
 from model.profiles import Profile
 
 ANYWHERE = "node"
@@ -129,3 +131,31 @@ def _container_vectors(profile: Profile, size: Size, p: str, c: str, record: Tab
     bound = When("every", (p,), frozenset(s for s in record.states if standing(s) == "Bound"))
     events = (event for event in profile.containers[size.policy].events if event != "kill")
     return [Vector(f"{event}({c})", {c: event}, when=(bound,)) for event in events]
+
+
+# --- pods know nothing of one another: they have only nodes in common -----------------------------------------------
+
+
+def pods_apart(network: Network, size: Size) -> Composed:
+    """The network as like pods on common nodes. Raises `model.lts.parts.NotComposed` if a vector couples pods."""
+    return compose(network, size.node_names, [(p, *size.containers_of(p)) for p in size.pod_names])
+
+
+def exchanges_of_containers(size: Size) -> list[Renaming]:
+    """Neighbouring containers of the first pod exchanged: all other ways are put together from these."""
+    return [Renaming({a: b, b: a}) for a, b in itertools.pairwise(size.containers_of(size.pod_names[0]))]
+
+
+def exchanges_of_nodes(size: Size) -> list[Renaming]:
+    """Every way of exchanging the nodes: the words of a record that name a node then name another."""
+    return [
+        _exchange(dict(zip(size.node_names, order, strict=True))) for order in itertools.permutations(size.node_names)
+    ]
+
+
+def _exchange(nodes: dict[str, str]) -> Renaming:
+    def renamed(_: str, word: str) -> str:
+        place = home(word)
+        return word.replace(f"@{place}", f"@{nodes[place]}") if place in nodes else word
+
+    return Renaming(nodes, renamed)

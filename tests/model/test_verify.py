@@ -42,7 +42,21 @@ def test_the_profiles_hold(profile: Profile, policy: str, shape: tuple[int, int,
     assert done.holds
     assert (done.profile, done.size) == (profile.name, Size(policy, *shape))
     assert list(done.refinements) == list(range(1, shape[1] + 1))
-    assert len(done.verdicts) == len(properties.properties(profile, Size(policy, *shape)))
+    one_pod = dataclasses.replace(done.size, pods=1)
+    assert len(done.verdicts) == len(properties.properties(profile, one_pod))
+
+
+@pytest.mark.parametrize("profile", BOTH, ids=lambda profile: profile.name)
+def test_every_state_of_two_pods_may_be_visited(profile: Profile) -> None:
+    """Without symmetry: the states are those that are only counted with it, and every property holds of both pods."""
+    size = Size("OnFailure", pods=2, containers=1, nodes=1)
+    each, like = verify(profile, size, symmetry=False), verify(profile, size)
+    assert each.holds
+    assert len(each.verdicts) == len(properties.properties(profile, size)) > len(like.verdicts)
+    assert len(each.exploration.states) == each.counted.states == each.counted.stands_for == like.counted.stands_for
+    assert like.counted.states < like.counted.stands_for
+    assert like.counted.transitions == each.counted.transitions == len(each.exploration.source)
+    assert (each.depth, like.depth) == (each.exploration.depth, None)
 
 
 @pytest.mark.parametrize("policy", POLICIES)
