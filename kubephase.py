@@ -599,7 +599,8 @@ def _print_nodes(found: list[Any], as_json: bool) -> None:
 )
 @JSON_OPTION
 def trace(files: tuple[Path, ...], asked: Profile | None, folder: Path | None, most: int, as_json: bool) -> None:
-    """Judge recorded histories: our own, or watch frames and engine events; or check a node record (JSON)."""
+    """Judge recorded histories: our own, or watch frames and engine events; or check a node record (JSON, v1beta1 or
+    v1beta3), and with --json convert it."""
     judgements: list[Judgement] = []
     problems: list[str] = []
     results: list[dict[str, Any]] = []
@@ -662,13 +663,15 @@ def _story(recording: recordings.Recording, judgement: Judgement, most: int) -> 
 
 def _node_record(path: Path, problems: list[str], as_json: bool) -> dict[str, Any]:
     try:
-        record = noderecord.parse(path.read_text(encoding="utf-8"), str(path))
+        record = noderecord.shown(noderecord.parse(path.read_text(encoding="utf-8"), str(path)))
     except (noderecord.BadRecord, UnicodeDecodeError) as error:
         problems.append(str(error))
         return {"name": str(path), "record": None}
     if not as_json:
-        click.echo(f"{SIGN[Verdict.PASS]} {path}: node record {record.id} is accepted")
-    return {"name": str(path), "record": as_dict(record)}
+        keeps = record["no_candidate_unless"]
+        candidate = f"; no candidate for pods unless {keeps}" if keeps else "; a candidate for pods"
+        click.echo(f"{SIGN[Verdict.PASS]} {path}: node record {record['name']} is accepted{candidate}")
+    return {"name": str(path), "record": record}
 
 
 def _print_judgement(judgement: Judgement) -> None:

@@ -60,6 +60,8 @@ JUDGED = {
     "node.condition.only-running": "conditions only while Running",
     "replication.template.always-only": "the template of a controller has policy Always",
     "node.record.trailing-commas": "a node record with a trailing comma is refused with its place",
+    "node.record.trailing-commas.kubectl": "a node record with a trailing comma is refused with its place",
+    "node.record.example-accepted": "the document's node record without its trailing commas is accepted",
     "node.record.structure": "a node record has id, kind, apiVersion, capacity and labels",
     "node.record.id-validates": "a node record without an id is refused",
 }
