@@ -44,7 +44,7 @@ class Setting:
 SETTINGS = (
     Setting(
         "heartbeat", KUBELET, "--node-status-update-frequency", 10, "s", "the kubelet posts the status of its node",
-        ("node.condition.heartbeat-period",), "node", "v0.17.0, v1.0.1: all with two node frames",
+        ("node.condition.heartbeat-period",), "node", "v0.17.0: all with two node frames",
     ),
     Setting(
         "first heartbeat", KUBELET, "", 0.1, "s", "the delay before the first heartbeat of a kubelet that started",
@@ -103,7 +103,7 @@ SETTINGS = (
     ),
     Setting(
         "stop", KUBELET, "", 10, "s", "a container that is to stop is killed after so long, whatever its pod asks for",
-        ("pod.life.stop-time-out",), "", "v0.17.0, v1.0.1: from signal 15 to signal 9 in every engine event log",
+        ("pod.life.stop-time-out",), "", "v0.17.0: from signal 15 to signal 9 in every engine event log",
     ),
     Setting(
         "host network", KUBELET, "--host-network-sources", "file", "",
@@ -212,7 +212,7 @@ SETTINGS = (
     ),
     Setting(
         "event retention", API_SERVER, "--event-ttl", HOUR, "s", "an event is kept so long after it was last written",
-        ("pod.event.retention",), "", "v0.17.0, v1.0.1: deletionTimestamp of every event frame",
+        ("pod.event.retention",), "", "v0.17.0: deletionTimestamp of every event frame",
     ),
 )  # fmt: skip
 

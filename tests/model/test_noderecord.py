@@ -201,7 +201,7 @@ def test_addresses_may_change(record: Record, addresses: list[dict[str, str]]) -
     stored, _ = store("create", record)
     result, refused = store("status update", {**stored, "addresses": addresses}, stored)
     assert result["addresses"] == addresses
-    twice = len({json.dumps(a) for a in addresses}) < len(addresses)
+    twice = len({(a["type"], a["address"]) for a in addresses}) < len(addresses)
     assert [refusal.check for refusal in refused] == (["addresses"] if twice else [])
 
 
