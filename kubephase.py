@@ -723,7 +723,7 @@ def draw(out: Path, profile: Profile | None, reference: bool) -> None:
 @click.argument("prefix", default="")
 @click.option("--profile", "profile", type=_Profile(), metavar="P", help="Only rules of this profile.")
 @click.option("--search", metavar="TEXT", help="Only rules with this text in id, statement or source.")
-@click.option("--unchecked", is_flag=True, help="Only rules that no row, property or scenario refers to.")
+@click.option("--unchecked", is_flag=True, help="Only rules that nothing refers to though they demand something.")
 @JSON_OPTION
 def rules(prefix: str, profile: Profile | None, search: str | None, unchecked: bool, as_json: bool) -> None:
     """List and search the rules: PREFIX is a rule id or the beginning of one."""
@@ -749,7 +749,8 @@ def rules(prefix: str, profile: Profile | None, search: str | None, unchecked: b
         )
         return
     if unchecked:
-        click.echo("\n".join(r.id for r in found) or "every rule is referred to", nl=True)
+        for rule in found:
+            click.echo(rule.id)
         return
     for rule in found:
         click.echo(f"{click.style(rule.id, bold=True)}  {rule.level}  {', '.join(rule.profiles)}")
@@ -760,7 +761,10 @@ def rules(prefix: str, profile: Profile | None, search: str | None, unchecked: b
             click.echo(f"    differs: {rule.divergence.text}")
         if rule.reading:
             click.echo(f"    reading: {rule.reading}")
-    click.echo(f"{len(found)} rules")
+        if rule.describes:
+            click.echo(f"    only describes: {rule.describes}")
+    counts = (len(found), sum(r.id in references.references() for r in found), sum(bool(r.describes) for r in found))
+    click.echo("{} rules, {} checked, {} only describe".format(*counts))
 
 
 # --- demo -----------------------------------------------------------------------------------------------------------
