@@ -194,9 +194,9 @@ class Quantity:
 
 
 QUANTITIES = (
-    Quantity("cpu", "cores", "cores: read as a number or text, written as text", ("m", "", "k", "M", "G"),
+    Quantity("cpu", "cores", "cores: read as a number or text, written as text", ("m", "k", "M", "G"),
              ("node.record.cpu-unit", "node.record.cpu-cores", "node.record.cpu-output")),
-    Quantity("memory", "bytes", "bytes: a number", ("", "Ki", "Mi", "Gi", "Ti"), ("node.record.memory-bytes",)),
+    Quantity("memory", "bytes", "bytes: a number", ("Ki", "Mi", "Gi", "Ti"), ("node.record.memory-bytes",)),
 )  # fmt: skip
 """The document gives numbers without a unit. A cpu of 1000 is a thousand cores, not one core of a thousand parts."""
 
@@ -217,9 +217,9 @@ def amount(written: float | str) -> Decimal:
 
 def shortened(name: str, value: Decimal) -> str:
     """A quantity as v1beta3 writes it: with the largest suffix that leaves a whole number, as ``1k`` or ``1Gi``."""
-    suffixes = next((one.suffixes for one in QUANTITIES if one.name == name), ("",))
-    whole = [s for s in suffixes if value % SUFFIXES[s] == 0]
-    suffix = max(whole, key=lambda s: SUFFIXES[s]) if value and whole else ""
+    known = next((one.suffixes for one in QUANTITIES if one.name == name), ())
+    whole = [suffix for suffix in ("", *known) if value % SUFFIXES[suffix] == 0]
+    suffix = max(whole, key=lambda one: SUFFIXES[one]) if value and whole else ""
     return f"{_plain(value / SUFFIXES[suffix])}{suffix}"
 
 
