@@ -118,8 +118,8 @@ PREDICATES = (
     Predicate("PodFitsPorts", "no pod there has one of its host ports",
               lambda pod, node: all(pod.ports.isdisjoint(other.ports) for other in node.bound),
               (*FITS, "scheduler.fit.terminal-counts", "pod.sharing.port-mapping")),
-    Predicate("PodFitsResources", "with its limits those of the pods there stay within the capacity; without it fits; "
-              "a capacity of zero is unlimited",
+    Predicate("PodFitsResources", "its limits and those of the pods there are within the capacity (zero: unlimited); "
+              "without limits it fits",
               _resources, (*FITS, "scheduler.fit.resources", "scheduler.fit.terminal-counts")),
     Predicate("NoDiskConflict", "no pod there has one of its disks",
               lambda pod, node: all(pod.disks.isdisjoint(other.disks) for other in node.bound),

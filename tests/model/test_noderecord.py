@@ -323,6 +323,17 @@ def test_every_recorded_node_that_has_reported_shows_its_services() -> None:
             assert missing == ([] if "conditions" in record else ["Docker", "kubelet", "proxy"])
 
 
+def test_every_recorded_kubelet_replaced_the_capacity_that_was_there_before() -> None:
+    """The node was registered with the default of the flags; once its kubelet has posted, the machine's own shows. The
+    node that no kubelet spoke for keeps what was posted for it."""
+    [registered] = noderecord.registered(["127.0.0.1"], lookup)
+    machine = {"cpu": 2, "memory": 24684084 * 1024}
+    assert registered["capacity"] not in ({}, machine)
+    for _, of_one in frames():
+        for record in (noderecord.read("v1beta3", frame) for frame in of_one):
+            assert record["capacity"] == (machine if "conditions" in record else {"cpu": 1000, "memory": 1024**3})
+
+
 def ready(frame: dict[str, Any]) -> dict[str, str] | None:
     found: list[dict[str, str]] = [c for c in frame["status"].get("conditions", ()) if c["type"] == "Ready"]
     return found[0] if found else None
