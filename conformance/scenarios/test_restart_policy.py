@@ -17,7 +17,7 @@ def test_one_container_exits_well(run: Run) -> None:
     run.until_event(pod, "completed", "c1", rules=("pod.event.completed",))
 
 
-@scenario("pod.restart.failure", "pod.event.failed", "pod.restart.exit-code-only", "pod.concept.no-process-manager")
+@scenario("pod.restart.failure", "pod.event.failed", "pod.restart.exit-code-only")
 def test_one_container_exits_badly(run: Run) -> None:
     """L288: Always and OnFailure restart it, Never fails."""
     run.node()
@@ -38,7 +38,7 @@ def test_one_of_two_containers_exits_badly(run: Run) -> None:
     run.until_event(pod, "failed", "c1", rules=("pod.event.failed",))
 
 
-@scenario("pod.restart.both-of-two", "pod.event.both-of-two", "pod.event.failed", "pod.concept.transparent")
+@scenario("pod.restart.both-of-two", "pod.event.both-of-two", "pod.event.failed")
 def test_then_the_other_container_exits_badly(run: Run) -> None:
     """L300: Always and OnFailure restart both, Never fails."""
     run.node()
