@@ -639,7 +639,8 @@ def _print_nodes(found: list[Any], as_json: bool) -> None:
 )
 @JSON_OPTION
 def trace(files: tuple[Path, ...], asked: Profile | None, folder: Path | None, most: int, as_json: bool) -> None:
-    """Judge recorded histories: our own, or watch frames and engine events; or check a node record (JSON)."""
+    """Judge recorded histories: our own, or watch frames and engine events; or check a node record (JSON, v1beta1 or
+    v1beta3), and with --json convert it."""
     judgements: list[Judgement] = []
     problems: list[str] = []
     results: list[dict[str, Any]] = []
@@ -702,13 +703,15 @@ def _story(recording: recordings.Recording, judgement: Judgement, most: int) -> 
 
 def _node_record(path: Path, problems: list[str], as_json: bool) -> dict[str, Any]:
     try:
-        record = noderecord.parse(path.read_text(encoding="utf-8"), str(path))
+        record = noderecord.shown(noderecord.parse(path.read_text(encoding="utf-8"), str(path)))
     except (noderecord.BadRecord, UnicodeDecodeError) as error:
         problems.append(str(error))
         return {"name": str(path), "record": None}
     if not as_json:
-        click.echo(f"{SIGN[Verdict.PASS]} {path}: node record {record.id} is accepted")
-    return {"name": str(path), "record": as_dict(record)}
+        keeps = record["no_candidate_unless"]
+        candidate = f"; no candidate for pods unless {keeps}" if keeps else "; a candidate for pods"
+        click.echo(f"{SIGN[Verdict.PASS]} {path}: node record {record['name']} is accepted{candidate}")
+    return {"name": str(path), "record": record}
 
 
 def _print_judgement(judgement: Judgement) -> None:
@@ -760,7 +763,7 @@ def draw(out: Path, profile: Profile | None, reference: bool) -> None:
 @click.argument("prefix", default="")
 @click.option("--profile", "profile", type=_Profile(), metavar="P", help="Only rules of this profile.")
 @click.option("--search", metavar="TEXT", help="Only rules with this text in id, statement or source.")
-@click.option("--unchecked", is_flag=True, help="Only rules that no row, property or scenario refers to.")
+@click.option("--unchecked", is_flag=True, help="Only rules that nothing refers to though they demand something.")
 @JSON_OPTION
 def rules(prefix: str, profile: Profile | None, search: str | None, unchecked: bool, as_json: bool) -> None:
     """List and search the rules: PREFIX is a rule id or the beginning of one."""
@@ -786,7 +789,8 @@ def rules(prefix: str, profile: Profile | None, search: str | None, unchecked: b
         )
         return
     if unchecked:
-        click.echo("\n".join(r.id for r in found) or "every rule is referred to", nl=True)
+        for rule in found:
+            click.echo(rule.id)
         return
     for rule in found:
         click.echo(f"{click.style(rule.id, bold=True)}  {rule.level}  {', '.join(rule.profiles)}")
@@ -797,7 +801,10 @@ def rules(prefix: str, profile: Profile | None, search: str | None, unchecked: b
             click.echo(f"    differs: {rule.divergence.text}")
         if rule.reading:
             click.echo(f"    reading: {rule.reading}")
-    click.echo(f"{len(found)} rules")
+        if rule.describes:
+            click.echo(f"    only describes: {rule.describes}")
+    counts = (len(found), sum(r.id in references.references() for r in found), sum(bool(r.describes) for r in found))
+    click.echo("{} rules, {} checked, {} only describe".format(*counts))
 
 
 # --- demo -----------------------------------------------------------------------------------------------------------

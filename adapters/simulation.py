@@ -32,7 +32,7 @@ DELAYS: dict[str, tuple[float, float]] = {
     "check-in": (0.01, 2.0),
     "probe": (0.01, 2.0),
     "controller": (0.01, 1.0),
-    "time-out": (40.0, 45.0),
+    "time-out": (40.0, 45.0),  # --node-monitor-grace-period, and at most one --node-monitor-period more (C-T1)
     "status": (0.01, 6.0),
     "delivery": (0.0, 3.0),
 }

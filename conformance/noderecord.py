@@ -1,45 +1,104 @@
-"""The node record of the document: a Minion in v1beta1 (seed.md L187-L200), read strictly."""
+"""Node records in files: the document's own, a ``Minion`` of v1beta1 (seed.md L187-L200), or a ``Node`` of v1beta3.
+
+They are read strictly, as the API server reads them, converted and checked by the tables of `model.noderecord`.
+"""
 
 from __future__ import annotations
 
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
-_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+from model import noderecord, scheduler
+from model.noderecord import Record, Refusal, Version
+
 _KIND = re.compile(rb'"kind"\s*:\s*"(Minion|Node)"')
 
 SNIFFED = 65536
 """Bytes at the beginning of a file that tell whether it holds a node record."""
 
+VERSIONS: tuple[Version, ...] = ("v1beta1", "v1beta3")
+
 
 class BadRecord(ValueError):
-    """A record that is refused: where, and what was expected."""
+    """A record that is refused: where, what was expected, and the rules that say so; the first one is told."""
+
+    def __init__(self, message: str, rules: tuple[str, ...] = ()) -> None:
+        super().__init__(f"{message} [{rules[0]}]" if rules else message)
+        self.rules = rules
 
 
-class Capacity(msgspec.Struct, frozen=True):
-    """``cpu`` in cores, ``memory`` in bytes: numbers, or strings as the API writes them back."""
-
-    cpu: float | str = 0
-    memory: float | str = 0
+# --- the wire -------------------------------------------------------------------------------------------------------
 
 
-class Resources(msgspec.Struct, frozen=True):
-    """What a node has."""
+class _Condition(msgspec.Struct, frozen=True):
+    status: str
+    kind: str = ""
+    type: str = ""
+    lastProbeTime: str | None = None
+    lastHeartbeatTime: str | None = None
+    lastTransitionTime: str | None = None
+    reason: str = ""
+    message: str = ""
 
-    capacity: Capacity = Capacity()
+
+class _Address(msgspec.Struct, frozen=True):
+    type: str
+    address: str
 
 
-class NodeRecord(msgspec.Struct, frozen=True):
-    """A node as v1beta1 keeps it. Fields that the document does not show are left out."""
+class _Status(msgspec.Struct, frozen=True):
+    capacity: dict[str, float | str] = {}
+    phase: str = ""
+    conditions: list[_Condition] | None = None
+    addresses: list[_Address] | None = None
+    nodeInfo: dict[str, str] = {}
 
+
+class _Resources(msgspec.Struct, frozen=True):
+    capacity: dict[str, float | str] = {}
+
+
+class _Minion(msgspec.Struct, frozen=True):
     id: str
-    kind: str
-    apiVersion: str
-    resources: Resources = Resources()
-    labels: dict[str, str] = {}
+    namespace: str = ""
+    hostIP: str = ""
+    podCIDR: str = ""
+    externalID: str = ""
+    unschedulable: bool = False
+    labels: dict[str, str] | None = None
+    annotations: dict[str, str] | None = None
+    resources: _Resources = _Resources()
+    status: _Status = _Status()
+
+
+class _Meta(msgspec.Struct, frozen=True):
+    name: str
+    namespace: str = ""
+    labels: dict[str, str] | None = None
+    annotations: dict[str, str] | None = None
+
+
+class _Spec(msgspec.Struct, frozen=True):
+    podCIDR: str = ""
+    externalID: str = ""
+    unschedulable: bool = False
+
+
+class _Node(msgspec.Struct, frozen=True):
+    metadata: _Meta
+    spec: _Spec = _Spec()
+    status: _Status = _Status()
+
+
+SHAPES: dict[Version, type[msgspec.Struct]] = {"v1beta1": _Minion, "v1beta3": _Node}
+"""The types of the fields that are read; others are passed over."""
+
+
+# --- reading --------------------------------------------------------------------------------------------------------
 
 
 def looks_like_one(path: Path) -> bool:
@@ -52,31 +111,71 @@ def looks_like_one(path: Path) -> bool:
     return bool(_KIND.search(head)) and b'"stream"' not in head and b'"seq"' not in head
 
 
-def parse(text: str, name: str = "record") -> NodeRecord:
-    """A node record from JSON.
+def parse(text: str, name: str = "record") -> Record:
+    """The record that a cluster of v0.17.0 stores for this text when it is told to create it.
 
     Raises BadRecord for text that is no JSON (a trailing comma is told as such, with its place), a field of the wrong
-    type, or an id that is no DNS-1123 subdomain of at most 253 characters.
+    type, and whatever a row of `model.noderecord.CHECKS` refuses on creation.
     """
+    written = _decoded(text, name)
+    version = _version(written, name)
     try:
-        json.loads(text)
+        msgspec.convert(written, SHAPES[version])
+    except msgspec.ValidationError as error:
+        rules = ("node.record.id-validates",) if "`id`" in str(error) else ()
+        raise BadRecord(f"{name}: {error}", rules) from error
+    try:
+        record, refused = noderecord.store("create", noderecord.read(version, written))
+    except ValueError as error:
+        raise BadRecord(f"{name}: {error}") from error
+    if refused:
+        raise BadRecord(f"{name}: {told(refused[0], record, version)}", refused[0].rules)
+    return record
+
+
+def told(refusal: Refusal, record: Record, version: Version) -> str:
+    """A refusal in words, with the field as the version of the record names it."""
+    field = next(f for f in noderecord.FIELDS if f.name == refusal.field)
+    return f"{getattr(field, version)} {record.get(field.name, '')!r}: expected {refusal.expected}"
+
+
+def shown(record: Record) -> dict[str, Any]:
+    """A record for programs: as each version of the API writes it, and what others make of it."""
+    keeps = scheduler.no_candidate(record)
+    return {
+        "name": record["name"],
+        **{version: noderecord.write(version, record) for version in VERSIONS},
+        "host_ip": noderecord.host_ip(record),
+        "missing_services": noderecord.missing_services(record),
+        "no_candidate_unless": keeps.name if keeps else None,
+    }
+
+
+def _decoded(text: str, name: str) -> dict[str, Any]:
+    try:
+        written = json.loads(text)
     except json.JSONDecodeError as error:
         comma = _trailing_comma(text, error.pos)
         if comma is None:
             raise BadRecord(f"{name}:{error.lineno}:{error.colno}: no JSON: {error.msg}") from error
         line, column = text.count("\n", 0, comma) + 1, comma - text.rfind("\n", 0, comma)
         raise BadRecord(
-            f"{name}:{line}:{column}: trailing comma: JSON allows none before a closing bracket; remove it"
+            f"{name}:{line}:{column}: trailing comma: JSON allows none before a closing bracket; remove it",
+            ("node.record.trailing-commas", "node.record.trailing-commas.kubectl"),
         ) from error
-    try:
-        record = msgspec.json.decode(text, type=NodeRecord)
-    except msgspec.ValidationError as error:
-        raise BadRecord(f"{name}: {error}") from error
-    if record.kind not in ("Minion", "Node") or record.apiVersion != "v1beta1":
-        raise BadRecord(f"{name}: kind {record.kind!r} of {record.apiVersion!r}: expected Minion of v1beta1")
-    if not _NAME.fullmatch(record.id) or len(record.id) > 253:
-        raise BadRecord(f"{name}: id {record.id!r}: expected lower-case words of a-z, 0-9 and -, joined by dots")
-    return record
+    if not isinstance(written, dict):
+        raise BadRecord(f"{name}: expected a JSON object")
+    return written
+
+
+def _version(written: dict[str, Any], name: str) -> Version:
+    kinds = {(known, kind.version) for kind in noderecord.KINDS for known in kind.names}
+    kind, version = written.get("kind"), written.get("apiVersion")
+    found = next((one for one in VERSIONS if one == version), None)
+    if found is None or (kind, version) not in kinds:
+        expected = " or ".join(f"{kind.names[0]} of {kind.version}" for kind in noderecord.KINDS)
+        raise BadRecord(f"{name}: kind {kind!r} of {version!r}: expected {expected}", ("node.record.kind-names",))
+    return found
 
 
 def _trailing_comma(text: str, at: int) -> int | None:

@@ -1,7 +1,7 @@
-"""What refers to a rule: table rows, rows of the decision table, properties, scenarios, and checks of recordings.
+"""What refers to a rule: rows of tables, decisions and listings, properties, scenarios, and checks of recordings.
 
-A rule that nothing refers to is *unchecked*. The list of those is committed (``docs/unchecked.txt``): it can only
-shrink.
+A rule that nothing refers to is *unchecked*, unless it only describes. The list of those is committed
+(``docs/unchecked.txt``): it can only shrink.
 """
 
 from __future__ import annotations
@@ -16,10 +16,12 @@ from conformance.scenario import all_scenarios
 from model import properties, registry
 from model.cluster import Size
 from model.container import POLICIES
+from model.listing import name_of
+from model.listings import LISTINGS
 from model.profiles import PROFILES
 from model.situations import situations
 
-Kind = Literal["row", "decision", "property", "scenario", "judge"]
+Kind = Literal["row", "decision", "entry", "property", "scenario", "judge"]
 
 
 class Reference(msgspec.Struct, frozen=True):
@@ -58,6 +60,8 @@ JUDGED = {
     "node.condition.only-running": "conditions only while Running",
     "replication.template.always-only": "the template of a controller has policy Always",
     "node.record.trailing-commas": "a node record with a trailing comma is refused with its place",
+    "node.record.trailing-commas.kubectl": "a node record with a trailing comma is refused with its place",
+    "node.record.example-accepted": "the document's node record without its trailing commas is accepted",
     "node.record.structure": "a node record has id, kind, apiVersion, capacity and labels",
     "node.record.id-validates": "a node record without an id is refused",
 }
@@ -88,14 +92,25 @@ def references() -> dict[str, tuple[Reference, ...]]:
         for scenario in all_scenarios():
             for rule in scenario.rules(profile.name):
                 found[rule].append(Reference("scenario", scenario.section, scenario.id))
+    for listing in LISTINGS:
+        for entry in listing.rows:
+            for rule in entry.rules:
+                found[rule].append(Reference("entry", listing.name, name_of(entry)))
     for rule, what in JUDGED.items():
         found[rule].append(Reference("judge", "every history", what))
     return {rule: tuple(dict.fromkeys(refs)) for rule, refs in found.items()}
 
 
 def unchecked(profile: str | None = None) -> list[registry.Rule]:
-    """The rules that nothing refers to, of one profile or of all."""
+    """The rules that nothing refers to though they do not only describe, of one profile or of all."""
     known = references()
-    return [
-        r for r in registry.all_rules().values() if r.id not in known and (profile is None or profile in r.profiles)
-    ]
+    return [r for r in _of(profile) if r.id not in known and not r.describes]
+
+
+def describing(profile: str | None = None) -> list[registry.Rule]:
+    """The rules that only describe, of one profile or of all."""
+    return [r for r in _of(profile) if r.describes]
+
+
+def _of(profile: str | None) -> list[registry.Rule]:
+    return [r for r in registry.all_rules().values() if profile is None or profile in r.profiles]

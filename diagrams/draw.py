@@ -33,17 +33,17 @@ MEANINGS = {
     "waiting": (
         *("Pending", "Unknown", "Absent", "Unbound", "NoRecord", "NoAddress", "NoSandbox", "NotSetUp", "NotStarted"),
         *("Starting", "Registering", "Unlisted", "Idle", "Armed", "Fresh", "Empty", "AnyString"),
-        *("NoController", "Want0", "Have0"),
+        *("NoController", "Want0", "Have0", "Open"),
     ),
     "running": (
         *("Running", "True", "Bound", "Recorded", "Filled", "Bare", "Listed", "On", "Cloud", "Static", "Up", "Old"),
-        *("Some", "Started", "Schedulable", "Addressed", "OnHost", "Written", "Clean", "Dirty"),
-        *("Want1", "Want2", "Have1", "Have2", "Have3"),
+        *("Some", "Started", "Schedulable", "Addressed", "OnHost", "Written", "Clean", "Dirty", "Right"),
+        *("Want1", "Want2", "Have1", "Have2", "Have3", "ListedInUpperCase", "Met"),
     ),
     "succeeded": ("Succeeded",),
     "failed": (
         *("Failed", "False", "DiskDied", "NodeLost", "Refused", "Cut", "Elapsed", "Fired", "None", "Unschedulable"),
-        *("Dead", "Off", "CloudOff"),
+        *("Dead", "Off", "CloudOff", "Wrong"),
     ),
     "gone": ("Deleted", "Removed", "Terminated", "Stopped", "Released", "Destroyed"),
 }

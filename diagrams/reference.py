@@ -12,6 +12,8 @@ from tabulate import tabulate
 from diagrams.draw import stem
 from model import registry
 from model.container import POLICIES
+from model.listing import Listing
+from model.listings import LISTINGS
 from model.lts.table import Row, Table
 from model.profiles import PROFILES, Profile
 from model.registry import Rule, Source
@@ -22,7 +24,7 @@ T = TypeVar("T")
 K = TypeVar("K")
 
 COMMAND = "kubephase draw --out docs --reference"
-ENCODING = ("row", "decision")
+ENCODING = ("row", "decision", "entry")
 """The kinds of references that encode a rule; the others check it."""
 
 
@@ -31,7 +33,7 @@ class Ref(Protocol):
 
     @property
     def kind(self) -> str:
-        """``row``, ``decision``, ``property``, ``scenario`` or ``judge``."""
+        """``row``, ``decision``, ``entry``, ``property``, ``scenario`` or ``judge``."""
 
     @property
     def place(self) -> str:
@@ -56,6 +58,7 @@ def write_reference(out: Path, references: References) -> list[Path]:
     contents = {
         "reference/README.md": _index(rules, references),
         "reference/tables.md": _tables(list(PROFILES.values())),
+        "reference/listings.md": _listings(LISTINGS),
         "reference/situations.md": _situations(list(PROFILES.values())),
     }
     for page, its in _grouped(rules, _page).items():
@@ -78,6 +81,7 @@ should. Each sentence of the sources is one rule. These pages are written by
 from `model/rules/*.toml`, from the tables, and from what refers to a rule; do not edit them.
 
 - [The tables](tables.md): each state machine with its picture, its rows, and the rules that a row encodes.
+- [The listings](listings.md): the tables that are no machines: the node record, flags and constants, and others.
 - [The situations](situations.md): which tables move together in the networks of the controllers, and what holds there.
 - The rules, by topic: see below.
 - [What nothing checks yet](../unchecked.txt).
@@ -90,13 +94,15 @@ from `model/rules/*.toml`, from the tables, and from what refers to a rule; do n
 - **Source**: where it stands, and a few words of the original.
 - **Reading**: how a sentence that contradicts another one, or itself, is read here, and why.
 - **Divergence**: how document and code differ; the rows are those of table N of `v0.17.0.md`.
-- **Encoded by**: the rows of the tables. A table refuses every event for which a state has no row.
+- **Encoded by**: the rows of the tables and the entries of the listings. A table refuses every event for which a state
+  has no row.
 - **Checked by**: properties, which are proved for the tables; scenarios, which are run against a runtime; and what is
   looked for in every history, whatever it was recorded for.
+- **Only describes**: the sentence demands nothing that could be seen, and why.
 
 ## Rules by group
 
-A rule counts as checked if anything refers to it.
+A rule counts as checked if anything refers to it. One that only describes counts neither as checked nor as unchecked.
 """
 
 
@@ -106,7 +112,7 @@ def _index(rules: Sequence[Rule], references: References) -> str:
         for group, its in _grouped(on_page, lambda rule: rule.group).items():
             lines.append([f"[{group}]({page}#{group})", *_counts(its, references)])
     lines.append(["all", *_counts(rules, references)])
-    headers = ["group", "rules", *registry.PROFILES, "checked", "unchecked"]
+    headers = ["group", "rules", *registry.PROFILES, "checked", "unchecked", "only describe"]
     profiles = "".join(f"\n  - `{profile.name}`: {profile.summary}." for profile in PROFILES.values())
     return INTRODUCTION.format(profiles=profiles) + "\n" + _table(lines, headers)
 
@@ -114,12 +120,13 @@ def _index(rules: Sequence[Rule], references: References) -> str:
 def _counts(rules: Sequence[Rule], references: References) -> list[int]:
     checked = sum(rule.id in references for rule in rules)
     by_profile = [sum(name in rule.profiles for rule in rules) for name in registry.PROFILES]
-    return [len(rules), *by_profile, checked, len(rules) - checked]
+    describing = sum(bool(rule.describes) for rule in rules)
+    return [len(rules), *by_profile, checked, len(rules) - checked - describing, describing]
 
 
 def _unchecked(rules: Sequence[Rule], references: References) -> str:
-    first = f"# The rules that no table row, property, scenario or check refers to. Written by: {COMMAND}"
-    return "\n".join([first, *sorted(rule.id for rule in rules if rule.id not in references)]) + "\n"
+    first = f"# The rules that nothing refers to, though they demand something. Written by: {COMMAND}"
+    return "\n".join([first, *sorted(r.id for r in rules if r.id not in references and not r.describes)]) + "\n"
 
 
 # --- a page of rules ------------------------------------------------------------------------------------------------
@@ -147,7 +154,9 @@ def _entry(rule: Rule, refs: Sequence[Ref]) -> Iterator[str]:
         numbers = rule.divergence.rows
         rows = f" (table N, row{'s' if len(numbers) > 1 else ''} {', '.join(map(str, numbers))})" if numbers else ""
         yield f"Divergence{rows}: {_plain(rule.divergence.text)}"
-    if not refs:
+    if rule.describes:
+        yield f"Only describes: {_plain(rule.describes)}"
+    elif not refs:
         yield "*Nothing refers to it yet.*"
     encoded, checked = ([r for r in refs if (r.kind in ENCODING) is wanted] for wanted in (True, False))
     if encoded:
@@ -198,6 +207,11 @@ def _decision_lines(refs: Sequence[Ref]) -> Iterator[str]:
         yield f"decision table of {links}: “{name}”"
 
 
+def _entry_lines(refs: Sequence[Ref]) -> Iterator[str]:
+    for place, its in _grouped(refs, lambda ref: ref.place).items():
+        yield f"[{place}](listings.md#{_slug(place)}): {', '.join(ref.name for ref in its)}"
+
+
 def _property_lines(refs: Sequence[Ref]) -> Iterator[str]:
     """``always: a deleted pod does not come back (seed, v0.17.0 Never)``; a profile alone stands for every policy, and
     the name of a situation for that situation."""
@@ -221,6 +235,7 @@ def _other_lines(refs: Sequence[Ref]) -> Iterator[str]:
 LINES: dict[str, Callable[[Sequence[Ref]], Iterator[str]]] = {
     "row": _row_lines,
     "decision": _decision_lines,
+    "entry": _entry_lines,
     "property": _property_lines,
     "scenario": _scenario_lines,
 }
@@ -310,6 +325,36 @@ def _decisions(profile: Profile) -> str:
     ])  # fmt: skip
 
 
+# --- the listings ---------------------------------------------------------------------------------------------------
+
+ABOUT_LISTINGS = """\
+# The listings
+
+[Reference](README.md) · [tables](tables.md)
+
+The tables that are no state machines. Functions of the model read them: they convert and check a node record, choose a
+node, or tell how long something takes."""
+
+
+def _listings(listings: Sequence[Listing]) -> str:
+    named = {rule for listing in listings for row in listing.rows for rule in row.rules}
+    contents = ", ".join(f"[{one.name}](#{_slug(one.name)})" for one in listings)
+    text = [ABOUT_LISTINGS, contents, *map(_one_listing, listings)]
+    text.append("\n".join(f"[{rule_id}]: {_page(registry.rule(rule_id))}#{rule_id}" for rule_id in sorted(named)))
+    return "\n\n".join(text) + "\n"
+
+
+def _one_listing(listing: Listing) -> str:
+    lines = [[*map(_cell, cells), _links(row.rules)] for cells, row in zip(listing.cells(), listing.rows, strict=True)]
+    headers = [*(column.replace("_", " ") for column in listing.columns), "rules"]
+    heading = f"## {_anchor(_slug(listing.name))}{listing.name}"
+    return f"{heading}\n\n{listing.about}.\n\n{_table(lines, headers)}".rstrip()
+
+
+def _cell(text: str) -> str:
+    return _plain(text).replace("|", "\\|")
+
+
 # --- the situations -------------------------------------------------------------------------------------------------
 
 ABOUT_SITUATIONS = """\
@@ -384,7 +429,11 @@ def _page(rule: Rule) -> str:
 
 def _place(profile: str, table: str) -> str:
     """The anchor of a table on its page."""
-    return f"{profile}-{table}".lower().replace("/", "-").replace(" ", "-")
+    return _slug(f"{profile}-{table}".replace("/", "-"))
+
+
+def _slug(name: str) -> str:
+    return name.lower().replace(" ", "-")
 
 
 def _anchor(name: str) -> str:

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal, NamedTuple
+
+from model.listing import Listing
 
 Kind = Literal["act", "again", "seen", "note", "failure"]
 """``act``: something is done; ``again``: the same, and it may go on for ever; ``seen``: something shows; ``note`` and
@@ -31,6 +34,44 @@ SOMEBODY = "somebody"
 
 SCHEDULER, KUBELET, NODE_CONTROLLER = "scheduler", "kubelet", "node controller"
 USER, FAULT, KERNEL, REAPER = "user", "fault", "kernel", "reaper"
+
+
+@dataclass(frozen=True)
+class Component:
+    """A program of the cluster: where it runs, in which one, what it does to the lifecycle, and how events name it."""
+
+    name: str
+    runs_on: str
+    inside: str
+    duty: str
+    source: str
+    rules: tuple[str, ...]
+
+
+MASTER, NODE, MANAGER = "master", "node", "controller manager"
+REPLICATION = "replication controller"
+
+COMPONENTS = (
+    Component(KUBELET, NODE, "", "starts, restarts and stops containers, reports its pods and its node", "kubelet",
+              ("master.component.kubelet",)),
+    Component(SCHEDULER, MASTER, "", "binds pods to nodes", "scheduler", ("pod.binding.scheduler",)),
+    Component(REPLICATION, MASTER, MANAGER, "keeps as many pods as are wanted", "replication-controller",
+              ("replication.count.controllers",)),
+    Component("endpoint controller", MASTER, MANAGER, "lists the pods of a service", "",
+              ("replication.count.controllers",)),
+    Component(NODE_CONTROLLER, MASTER, MANAGER, "makes and deletes records of nodes, gives up the pods of lost ones",
+              "controllermanager", ("master.component.controllers",)),
+    Component("service controller", MASTER, MANAGER, "balances load from outside", "",
+              ("master.component.controllers",)),
+    Component("quota controller", MASTER, MANAGER, "counts the pods of a namespace", "",
+              ("master.component.controllers",)),
+    Component("namespace controller", MASTER, MANAGER, "empties namespaces that end", "",
+              ("master.component.controllers",)),
+    Component("claim binder", MASTER, MANAGER, "binds claims to volumes, if it is switched on", "",
+              ("master.component.controllers",)),
+)  # fmt: skip
+
+LISTING = Listing("components", "The programs of a cluster that do something in the model, or beside it", COMPONENTS)
 
 ACTS: dict[str, tuple[str, str]] = {
     # a pod's record

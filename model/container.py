@@ -58,10 +58,11 @@ CODE_ROWS = (
     Row("Running", "exit_zero", "Completed", ("pod.restart.exit-code-only", "pod.event.none-on-exit")),
     Row("Running", "exit_failure", "Error", ("pod.restart.exit-code-only", "pod.event.none-on-exit")),
     Row("Running", "out_of_memory", "OOMKilled", ("pod.restart.oom-exit-code", "pod.event.none-on-oom")),
-    Row("Running", "liveness_failed", "Restarting", ("pod.restart.liveness", "pod.restart.image-changed")),
+    Row("Running", "liveness_failed", "Restarting", ("pod.restart.liveness", "pod.restart.image-changed",
+                                                     "pod.concept.released-alone")),
     Row("Restarting", "start", "Running", ("pod.container.start-never-ran",)),
     Row("Restarting", "recreate", "Restarting", ("pod.restart.start-failure-retried",)),
-)
+)  # fmt: skip
 
 CODE_RESTARTS = {
     "Always": (

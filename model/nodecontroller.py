@@ -2,11 +2,14 @@
 
 A timer is abstract: it is armed, its time elapses, it fires when the controller acts on that. What ends the reason for
 it cancels it. A controller that is restarted remembers nothing, so its timers start anew. How long the times are, and
-how many tokens there are, no table says.
+how many tokens there are, stands in `settings.py`.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+from model.listing import Listing
 from model.lts.table import Row, Table
 
 # --- the list of machines -------------------------------------------------------------------------------------------
@@ -21,6 +24,20 @@ MACHINE = Table(
     ),
 )
 """A machine, as the cloud lists it. Kubernetes does not create it."""
+
+CODE_MACHINE = Table(
+    "machine",
+    ("Unlisted", "Listed", "ListedInUpperCase"),
+    "Unlisted",
+    (
+        *MACHINE.rows,
+        Row("Unlisted", "instance_created_in_upper_case", "ListedInUpperCase", ("node.record.not-created",
+                                                                                "nodecontroller.sync.lower-case",
+                                                                                "nodecontroller.sync.upper-case-flaps")),
+        Row("ListedInUpperCase", "instance_deleted", "Unlisted", ("node.record.not-created",)),
+    ),
+)  # fmt: skip
+"""Records have names in lower case. The cloud may list a machine by a name that has other letters."""
 
 SEED_SYNC = Table(
     "sync",
@@ -57,6 +74,42 @@ CODE_SYNC = Table(
     ),
 )  # fmt: skip
 """The mode, chosen at the start: the cloud's list, followed or not, or the static list, registered once."""
+
+
+@dataclass(frozen=True)
+class Mode:
+    """What the controller starts as. Each of the four is asked for (True, False) or makes no difference (None)."""
+
+    start: str
+    provider: bool | None
+    node_filter: bool | None
+    sync_nodes: bool | None
+    machines: bool | None
+    rules: tuple[str, ...]
+
+
+MODES = (
+    Mode("start_cloud", True, True, True, None, ("nodecontroller.sync.cloud-mode",
+                                                 "nodecontroller.sync.start.machines-ignored")),
+    Mode("start_cloud_off", True, True, False, None, ("nodecontroller.sync.cloud-mode",
+                                                      "nodecontroller.sync.start.off")),
+    Mode("start_static", None, None, None, True, ("nodecontroller.sync.cloud-mode",
+                                                  "nodecontroller.sync.start.static")),
+    Mode("start_static_unnamed", None, None, None, False, ("nodecontroller.sync.cloud-mode",
+                                                           "nodecontroller.sync.static-none")),
+)  # fmt: skip
+"""The first row that fits decides."""
+
+
+def mode(provider: bool, node_filter: bool, sync_nodes: bool, machines: bool) -> Mode:
+    """The mode of a controller: whether a cloud provider is set, --minion-regexp and --machines are not empty, and
+    --sync-nodes is true."""
+    asked = (provider, node_filter, sync_nodes, machines)
+    rows = (((one.provider, one.node_filter, one.sync_nodes, one.machines), one) for one in MODES)
+    return next(one for wanted, one in rows if all(w in (None, a) for w, a in zip(wanted, asked, strict=True)))
+
+
+LISTING = Listing("modes", "What the node controller starts as (v0.17.0); the first row that fits decides", MODES)
 
 SEED_NODE_RECORD = Table(
     "noderecord",
@@ -138,6 +191,9 @@ GRACE = Table(
     (
         Row("Armed", "elapse", "Elapsed", ("node.condition.silent",)),
         Row("Elapsed", "fire", "Fired", ("node.condition.silent", "pod.partition.unknown-after")),
+        Row("Elapsed", "read_failed", "Elapsed", ("nodecontroller.health.read-failed",)),
+        Row("Elapsed", "write_failed", "Elapsed", ("nodecontroller.health.writes-failed",
+                                                   "nodecontroller.health.write-retries"), records=("unknown",)),
         *(Row(state, "cancel", "Armed", ("nodecontroller.health.new-heartbeat",))
           for state in ("Armed", "Elapsed", "Fired")),
         *(Row(state, "restart", "Armed", ("nodecontroller.health.restart-resets",))
@@ -145,6 +201,17 @@ GRACE = Table(
     ),
 )  # fmt: skip
 """The grace period: each new heartbeat arms it anew; when it fires, Ready becomes Unknown."""
+
+CLOCK = Table(
+    "clock",
+    ("Right", "Wrong"),
+    "Right",
+    (
+        Row("Right", "skew", "Wrong", ("nodecontroller.health.own-clock",)),
+        Row("Wrong", "correct", "Right", ("nodecontroller.health.own-clock",)),
+    ),
+)
+"""The node's own clock, by which its heartbeats are dated. The controller's timers run by its own."""
 
 EVICTION = Table(
     "eviction",

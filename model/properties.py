@@ -183,7 +183,8 @@ def _one_container(profile: Profile, size: Size, p: str, c: str) -> list[Propert
     if ended:
         found.append(
             Eventually(f"{c}: {size.policy}: an ended container is restarted",
-                       _restart_rules(size, "failure", "oom", "one-of-two", "both-of-two"), *leaves(*ended),
+                       (*_restart_rules(size, "failure", "oom", "one-of-two", "both-of-two"),
+                        "pod.concept.transparent", "pod.concept.no-process-manager"), *leaves(*ended),
                        fair=(named(f"restart({c})"),))
         )  # fmt: skip
     return found

@@ -48,7 +48,9 @@ class Divergence(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """One normative sentence. ``reading`` says how a sentence that contradicts another, or itself, is read, and why."""
+    """One normative sentence. ``reading`` says how a sentence that contradicts another, or itself, is read, and why.
+    ``describes`` says of a sentence that demands nothing why nothing observable could break it: such a rule counts
+    neither as checked nor as unchecked."""
 
     id: str
     statement: str
@@ -57,6 +59,7 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
     sources: tuple[Source, ...]
     divergence: Divergence | None = None
     reading: str | None = None
+    describes: str | None = None
 
     @property
     def group(self) -> str:
@@ -86,6 +89,8 @@ def load(texts: Iterable[tuple[str, str]]) -> dict[str, Rule]:
                 raise ValueError(f"{name}: rule {rule.id} stands there twice")
             if not rule.profiles or not rule.sources:
                 raise ValueError(f"{name}: rule {rule.id} needs at least one profile and one source")
+            if rule.describes is not None and not rule.describes.strip():
+                raise ValueError(f"{name}: rule {rule.id} describes without a reason: say why nothing can break it")
             rules[rule.id] = rule
     return rules
 

@@ -6,6 +6,10 @@ fewer than wanted, and removes one while there are more.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from model.listing import Listing
 from model.lts.table import Row, Table
 
 COUNTED = ("Unbound", "Bound")
@@ -96,3 +100,73 @@ CODE_ACTIVE = active_table(
           "replication.count.failed-left"),
     recorded=("successfulCreate",),
 )  # fmt: skip
+
+EXPECTATION = Table(
+    "expectation",
+    ("Met", "Open"),
+    "Met",
+    (
+        Row("Met", "expect", "Open", ("replication.sync.expectations",)),
+        Row("Open", "observe", "Met", ("replication.sync.expectations",)),
+        Row("Open", "expire", "Met", ("replication.sync.expectations",)),
+    ),
+)
+"""Whether the controller has seen what it did last. Until then, or until it gives up waiting, it does nothing more."""
+
+# --- whose pod it is ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Credit:
+    """To whom a pod counts, by how many replication controllers match it."""
+
+    matching: str
+    credited: str
+    rules: tuple[str, ...]
+
+
+CREDITS = (
+    Credit("none", "nobody", ("replication.count.by-label",)),
+    Credit("one", "it", ("replication.count.by-label",)),
+    Credit("several", "the first found, and no other", ("replication.count.first-only",)),
+)
+
+
+def credited(labels: Mapping[str, str], selectors: Sequence[Mapping[str, str]]) -> int | None:
+    """The place of the controller that a pod counts for: the first one whose selector its labels match."""
+    return next((place for place, selector in enumerate(selectors) if selector.items() <= labels.items()), None)
+
+
+# --- quota ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Quota:
+    """Whether a pod counts for a quota, by its phase, under each restart policy."""
+
+    phase: str
+    Always: bool
+    OnFailure: bool
+    Never: bool
+    rules: tuple[str, ...]
+
+
+NOT_ENDED, BY_POLICY = "quota.count.not-ended", "quota.count.by-policy"
+
+QUOTA = (
+    Quota("Pending", True, True, True, (NOT_ENDED,)),
+    Quota("Running", True, True, True, (NOT_ENDED,)),
+    Quota("Succeeded", True, False, False, (NOT_ENDED, BY_POLICY)),
+    Quota("Failed", True, True, False, (NOT_ENDED, BY_POLICY)),
+)
+
+
+def counts_for_quota(policy: str, phase: str) -> bool:
+    """Whether a pod counts for its namespace's quota."""
+    return bool(getattr(next(row for row in QUOTA if row.phase == phase), policy))
+
+
+LISTINGS = (
+    Listing("credit", "To whom a pod counts", CREDITS),
+    Listing("quota", "Whether a pod counts for a quota", QUOTA),
+)

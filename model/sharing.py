@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+from model.listing import Listing
 from model.lts.table import Row, Table
 
 # --- the network ----------------------------------------------------------------------------------------------------
@@ -83,3 +86,34 @@ LAYER = Table(
     ),
 )
 """What a container wrote outside the volumes: a restart is a new container, with a clean layer (v0.17.0)."""
+
+# --- what is shared -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Shared:
+    """Something that a container has, and whether all containers of a pod have the same (v0.17.0)."""
+
+    name: str
+    shared: bool
+    rules: tuple[str, ...]
+
+
+SHARED = (
+    Shared("network", True, ("pod.sharing.namespaces", "pod.sharing.network")),
+    Shared("IPC", True, ("pod.sharing.namespaces",)),
+    Shared("PID", False, ("pod.sharing.not-pid-uts",)),
+    Shared("UTS", False, ("pod.sharing.not-pid-uts", "pod.sharing.hostname")),
+    Shared("volumes", True, ("pod.sharing.volumes", "pod.sharing.group")),
+    Shared("the container itself", False, ("pod.sharing.group",)),
+)
+
+LONGEST_HOSTNAME = 63
+
+
+def hostname(pod: str) -> str:
+    """The host name in each container of a pod: each has its own UTS namespace, and in it the same name."""
+    return pod[:LONGEST_HOSTNAME]
+
+
+LISTING = Listing("shared", "What the containers of a pod share, and what each has for itself", SHARED)

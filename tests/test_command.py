@@ -155,6 +155,18 @@ def test_unchecked_rules_are_the_committed_list_which_can_only_shrink() -> None:
     assert committed - now == set(), "these are checked now: run `make docs` to shorten the list"
 
 
+def test_of_the_document_no_rule_is_unchecked() -> None:
+    done = kubephase("rules", "--unchecked", "--profile", "seed")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_rules_that_only_describe_say_so_and_are_counted_apart() -> None:
+    shown = kubephase("rules", "pod.concept").stdout
+    assert "only describes: It asks for light containers without a measure" in shown
+    assert shown.splitlines()[-1] == "9 rules, 6 checked, 3 only describe"
+    assert not as_json("rules", "pod.concept.light-containers")[0]["references"]
+
+
 def test_an_unknown_rule_is_refused_with_the_nearest() -> None:
     done = kubephase("rules", "pod.restrat")
     assert done.returncode == 2
@@ -210,7 +222,22 @@ def test_trace_checks_the_node_record_of_the_document(tmp_path: Path) -> None:
     path.write_text('{"id": "10.1.2.3", "kind": "Minion", "apiVersion": "v1beta1"}')
     done = kubephase("trace", path)
     assert done.returncode == 0
-    assert "node record 10.1.2.3 is accepted" in done.stdout
+    assert "node record 10.1.2.3 is accepted; no candidate for pods unless it has a condition Ready" in done.stdout
+
+
+def test_trace_converts_a_node_record_and_names_the_rule_that_refuses_it(tmp_path: Path) -> None:
+    path = tmp_path / "minion.json"
+    record = {"id": "10.1.2.3", "kind": "Minion", "apiVersion": "v1beta1", "resources": {"capacity": {"cpu": 1000}}}
+    path.write_text(json.dumps(record))
+    [shown] = as_json("trace", "--profile", "v0.17.0", path)["files"]
+    assert shown["record"]["v1beta3"]["status"] == {"capacity": {"cpu": "1k"}}
+    assert shown["record"]["v1beta1"]["resources"] == {"capacity": {"cpu": "1000"}}
+    path.write_text(json.dumps({**record, "namespace": "default"}))
+    done = kubephase("trace", "--profile", "v0.17.0", path)
+    assert done.returncode == 2
+    assert done.stderr.endswith(
+        f"{path}: namespace 'default': expected none: a node belongs to no namespace [node.record.cluster-scoped]\n"
+    )
 
 
 def test_trace_draws_each_history(tmp_path: Path) -> None:

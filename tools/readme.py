@@ -14,6 +14,7 @@ from pathlib import Path
 from conformance import references
 from conformance.scenario import selected
 from model import registry
+from model.listings import LISTINGS
 from model.profiles import PROFILES
 
 ROOT = Path(__file__).parent.parent
@@ -46,10 +47,13 @@ def counts() -> str:
     lines = []
     for name in PROFILES:
         held = [r for r in registry.all_rules().values() if name in r.profiles]
-        lines.append(f"- `{name}`: {len(held)} rules, {len(held) - len(references.unchecked(name))} of them checked")
+        describe = len(references.describing(name))
+        checked = len(held) - describe - len(references.unchecked(name))
+        lines.append(f"- `{name}`: {len(held)} rules, {checked} checked, {describe} only describe")
     tables = [(profile.name, table) for profile in PROFILES.values() for table in profile.tables()]
     rows = {(name, table.name, str(row)) for name, table in tables for row in table.all_rows()}
     lines.append(f"- {len(rows)} rows in {len(tables)} tables")
+    lines.append(f"- {sum(len(one.rows) for one in LISTINGS)} entries in {len(LISTINGS)} listings")
     scenarios = [f"{len(selected(name))} under `{name}`" for name in PROFILES]
     return "\n".join([*lines, f"- scenarios: {', '.join(scenarios)}"])
 

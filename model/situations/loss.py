@@ -37,8 +37,8 @@ from model.situations.situation import (
 
 NODE = "n1"
 PODS = ("p1", "p2")
-TIMER, LINK, GRACE, EVICTION, STAMP, TOKENS, INSTANCE = (
-    "timer", "link", "grace", "eviction", "stamp", "tokens", "instance",
+TIMER, LINK, CLOCK, GRACE, EVICTION, STAMP, TOKENS, INSTANCE = (
+    "timer", "link", "clock", "grace", "eviction", "stamp", "tokens", "instance",
 )  # fmt: skip
 
 
@@ -169,6 +169,10 @@ def _code_network(profile: Profile) -> Network:
     by_the_world = [
         Vector("cut", {LINK: "cut"}),
         Vector("heal", {LINK: "heal"}),
+        Vector("skew", {CLOCK: "skew"}),
+        Vector("correct", {CLOCK: "correct"}),
+        Vector("read_failed", {GRACE: "read_failed"}),
+        Vector("write_failed", {GRACE: "write_failed"}),
         Vector("post_not_ready", {NODE: "post_not_ready", **heard}, when=(up,)),
         Vector("restart_controller", {GRACE: "restart", EVICTION: "restart"}, {STAMP: "restart"}),
         Vector(f"create({p1})", {p1: "create"}, when=(inside(p1, "Absent"),)),
@@ -193,7 +197,7 @@ def _code_network(profile: Profile) -> Network:
     return Network("v0.17.0: loss of a node", components, (SETTLE, *by_world(by_the_world), *system))
 
 
-COMPONENTS = (LINK, GRACE, EVICTION, STAMP, TOKENS, INSTANCE)
+COMPONENTS = (LINK, CLOCK, GRACE, EVICTION, STAMP, TOKENS, INSTANCE)
 
 
 def _code_properties() -> list[Property]:
@@ -205,6 +209,15 @@ def _code_properties() -> list[Property]:
     def heard_rearms(_: View, events: Labels, after: View) -> Bools:
         armed = after.is_in(GRACE, "Armed") & after.is_in(EVICTION, "Armed")
         return ~events.is_event("post_ready", "post_not_ready") | armed
+
+    def clock_times_nothing(before: View, events: Labels, after: View) -> Bools:
+        return ~events.is_event("skew", "correct") | same(before, after, NODE, GRACE, EVICTION, STAMP)
+
+    def heard_with_wrong_clock(before: View, events: Labels, _: View) -> Bools:
+        return events.is_event("post_ready") & before.is_in(CLOCK, "Wrong")
+
+    def skipped(before: View, events: Labels, after: View) -> Bools:
+        return ~events.is_event("read_failed") | same(before, after, NODE, GRACE, EVICTION, STAMP, TOKENS, *PODS)
 
     def evicted_after_delay(before: View, events: Labels, _: View) -> Bools:
         after_delay = before.is_in(NODE, "Recorded/Unknown") & before.is_in(EVICTION, "Elapsed", "Fired")
@@ -289,6 +302,12 @@ def _code_properties() -> list[Property]:
         AlwaysStep("Ready becomes Unknown only after the grace period, if nothing was heard since",
                    ("node.condition.silent", "pod.partition.unknown-after"), grace_first),
         AlwaysStep("a heartbeat arms the timers anew", ("nodecontroller.health.new-heartbeat",), heard_rearms),
+        AlwaysStep("the clock of the node times nothing", ("nodecontroller.health.own-clock",), clock_times_nothing),
+        SometimesStep("a node with a wrong clock is heard", ("nodecontroller.health.own-clock",),
+                      heard_with_wrong_clock),
+        AlwaysStep("a node whose record cannot be read is skipped", ("nodecontroller.health.read-failed",), skipped),
+        SometimesStep("no write of a status succeeds, and the pass goes on", ("nodecontroller.health.writes-failed",),
+                      lambda _, events, __: events.is_event("write_failed")),
         AlwaysStep("the pods of a lost node are evicted only after the eviction delay, in a later pass",
                    ("pod.partition.deleted-after", "pod.partition.later-pass"), evicted_after_delay),
         Always("the eviction delay does not elapse before the grace period", ("pod.partition.deleted-after",),

@@ -5,6 +5,8 @@ Whether the node is well is the subject of `loss.py`: here a node with a record 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from model.lts.network import Bools, Network, Vector
 from model.lts.properties import (
     AlwaysStep,
@@ -37,6 +39,8 @@ def _network(profile: Profile) -> Network:
     machine, sync, record, slot = *(profile.parts[name] for name in (MACHINE, SYNC, RECORD)), profile.slot((NODE,))
     recorded = inside(RECORD, *(state for state in record.states if state != "NoRecord"))
     follows = inside(SYNC, FOLLOWS[profile.name])
+    listed = inside(MACHINE, *(state for state in machine.states if state != "Unlisted"))
+    not_by_its_name = inside(MACHINE, *(state for state in machine.states if state != "Listed"))
     started = inside(SYNC, *(state for state in sync.states if state != "Starting"))
     lost_too = {POD: f"{WITH_RECORD[profile.name]}@{NODE}"}
     by_hand = lost_too if profile.name == "seed" else {}
@@ -53,9 +57,13 @@ def _network(profile: Profile) -> Network:
         SETTLE,
         *by_world(steps),
         Vector(f"bind({POD},{NODE})", {POD: f"bind@{NODE}"}, when=(recorded,)),
-        Vector(f"sync_create({NODE})", {RECORD: "create"}, when=(follows, inside(MACHINE, "Listed"))),
-        Vector(f"sync_delete({NODE})", {RECORD: "delete"}, lost_too, (follows, inside(MACHINE, "Unlisted"))),
+        Vector(f"sync_create({NODE})", {RECORD: "create"}, when=(follows, listed)),
+        Vector(f"sync_delete({NODE})", {RECORD: "delete"}, lost_too, (follows, not_by_its_name)),
     ]
+    if (
+        profile.name != "seed"
+    ):  # what becomes of a lost node is told in `loss.py`; here it matters that it is in any mode
+        vectors.append(Vector(f"evict({POD})", {POD: f"evict@{NODE}"}, when=(started, recorded)))
     components = {MACHINE: machine, SYNC: sync, RECORD: record, POD: slot, WORLD: world("nodecontroller.sync.loop")}
     return Network(f"{profile.name}: node list", components, tuple(vectors))
 
@@ -78,7 +86,7 @@ def _common(profile: Profile) -> list[Property]:
 
     def follows_the_list(before: View, events: Labels, _: View) -> Bools:
         made, deleted = events.is_event("sync_create"), events.is_event("sync_delete")
-        return (~made | before.is_in(MACHINE, "Listed")) & (~deleted | before.is_in(MACHINE, "Unlisted"))
+        return (~made | ~before.is_in(MACHINE, "Unlisted")) & (~deleted | ~before.is_in(MACHINE, "Listed"))
 
     def only_when_on(before: View, events: Labels, _: View) -> Bools:
         return ~events.is_event("sync_create", "sync_delete") | before.is_in(SYNC, follows)
@@ -163,6 +171,12 @@ def _code_properties(profile: Profile) -> list[Property]:
     def made_at_the_start(before: View, events: Labels, after: View) -> Bools:
         return events.is_event("register") & before.is_in(RECORD, "NoRecord") & after.is_in(RECORD, "Filled")
 
+    def in_upper_case(event: str) -> Callable[[View, Labels, View], Bools]:
+        return lambda before, events, _: events.is_event(event) & before.is_in(MACHINE, "ListedInUpperCase")
+
+    def monitored(mode: str) -> Callable[[View, Labels, View], Bools]:
+        return lambda before, events, _: events.is_event("evict") & before.is_in(SYNC, mode)
+
     def by_hand_deleted(before: View, events: Labels, _: View) -> Bools:
         return events.is_event("sync_delete") & before.is_in(RECORD, "Bare")
 
@@ -183,6 +197,12 @@ def _code_properties(profile: Profile) -> list[Property]:
                       by_hand_deleted),
         SometimesStep("in static mode a record is made at the start", ("nodecontroller.sync.start.static",),
                       made_at_the_start),
+        SometimesStep("a record is made for a machine that is listed in upper case",
+                      ("nodecontroller.sync.upper-case-flaps",), in_upper_case("sync_create")),
+        SometimesStep("and is deleted again, though the machine is there", ("nodecontroller.sync.upper-case-flaps",),
+                      in_upper_case("sync_delete")),
+        *(SometimesStep(f"a lost node is noticed in mode {mode}", ("nodecontroller.health.always",), monitored(mode))
+          for mode in ("Cloud", "CloudOff", "Static")),
     ]  # fmt: skip
 
 

@@ -43,7 +43,7 @@ from model.situations.situation import (
 
 NODES = ("n1", "n2")
 PODS = tuple(f"p{number + 1}" for number in range(max(HAVE.values())))
-RC, ACTIVE = "controller", "active"
+RC, ACTIVE, EXPECTATION = "controller", "active", "expectation"
 
 
 def situation(profile: Profile) -> Situation:
@@ -78,12 +78,16 @@ def _network(profile: Profile) -> Network:
         **dict.fromkeys(NODES, node),
     }
     components[WORLD] = world("replication.count.kept")
+    expects = {EXPECTATION: "expect"} if EXPECTATION in profile.parts else {}
     steps = [Vector(f"{event}({n})", {n: event}) for n in NODES for event in node.events]
     steps += [Vector(event, {RC: event}) for event in controller.events]
     system: list[Vector] = []
+    if expects:
+        components[EXPECTATION] = profile.parts[EXPECTATION]
+        system += [Vector(event, {EXPECTATION: event}) for event in MET]
     for p in PODS:
         system += [
-            Vector(f"replace({p})", {ACTIVE: "create", p: "create"}, when=too_few()),
+            Vector(f"replace({p})", {ACTIVE: "create", p: "create", **expects}, when=too_few()),
             *_surplus(profile, slot, p),
             *(Vector(f"bind({p},{n})", {p: f"bind@{n}"}, when=(inside(n, "Fit"),)) for n in NODES),
         ]
@@ -101,6 +105,9 @@ BY_WORLD = ("delete", "disk_died", "refuse_admission")
 
 BY_SYSTEM = ("expire_failed",)
 """What the reaper does (seed)."""
+
+MET = ("observe", "expire")
+"""How the controller stops waiting for what it did last (v0.17.0)."""
 
 GIVEN_UP = {"seed": "node_timed_out", "v0.17.0": "evict"}
 """What the node controller does to the pods of a lost node."""
@@ -138,7 +145,7 @@ def _less(low: str, lows: Mapping[str, int], high: str, highs: Mapping[str, int]
 
 def _surplus(profile: Profile, slot: Table, p: str) -> list[Vector]:
     """Deletion of one too many: in v0.17.0 of one that is not bound yet, if there is any."""
-    removed = {ACTIVE: "remove", p: "delete"}
+    removed = {ACTIVE: "remove", p: "delete", **({EXPECTATION: "expect"} if EXPECTATION in profile.parts else {})}
     free, bound = standing_in(p, slot, "Unbound"), standing_in(p, slot, "Bound")
     others = tuple(other for other in PODS if other != p)
     none_free = (When("every", others, frozenset(slot.states) - {"Unbound"}),) if profile.name != "seed" else ()
@@ -225,6 +232,7 @@ def _properties(profile: Profile) -> list[Property]:
             )
         )
 
+    seeing = () if seed else (named(*MET),)
     making = (named(*(f"replace({p})" for p in PODS)),)
     removing = (named(*(f"remove({p},{how})" for p in PODS for how in ("bound", "unbound"))),)
     binding = tuple(named(*(f"bind({p},{n})" for n in NODES)) for p in PODS)
@@ -244,9 +252,9 @@ def _properties(profile: Profile) -> list[Property]:
         AlwaysStep("a pod is given up only when its node is lost",
                    ("pod.life.node-lost",) if seed else ("pod.life.evicted",), given_up_when_lost),
         Eventually("the number of pods becomes the one that is wanted", kept, out_of_balance,
-                   lambda view: ~out_of_balance(view), (*making, *removing)),
+                   lambda view: ~out_of_balance(view), (*seeing, *making, *removing)),
         Eventually("so many pods run as are wanted, if a node stays fit", (*kept, *recreated), not_running,
-                   lambda view: ~not_running(view), (*making, *removing, *binding, *giving_up)),
+                   lambda view: ~not_running(view), (*seeing, *making, *removing, *binding, *giving_up)),
         SometimesStep("a replacement is bound to the same node",
                   kept if seed else ("replication.count.same-node",), replaced(elsewhere=False)),
         SometimesStep("a replacement is bound to another node", recreated, replaced(elsewhere=True)),
@@ -274,7 +282,21 @@ def _code_properties() -> list[Property]:
     def lost_and_counted(view: View) -> Bools:
         return any_of(view.is_in(p, f"Bound@{n}") & view.is_in(n, "Lost") for p in PODS for n in NODES)
 
+    def one_at_a_time(before: View, events: Labels, _: View) -> Bools:
+        return ~events.is_event("replace", "remove") | before.is_in(EXPECTATION, "Met")
+
+    def waits_though_too_few(view: View) -> Bools:
+        return view.is_in(EXPECTATION, "Open") & (_number(view, _active) < _wanted(view))
+
+    def ended_by_programs(view: View) -> Bools:
+        return any_of(view.lookup(p, lambda state: standing(state) in ("Succeeded", "Failed")) for p in PODS)
+
     return [
+        AlwaysStep("nothing is made or removed till the last is seen, or waited for long enough",
+                   ("replication.sync.expectations",), one_at_a_time),
+        Sometimes("a controller waits that has too few", ("replication.sync.expectations",), waits_though_too_few),
+        Always("no pod is ended by its programs", ("replication.count.never-ends",),
+               lambda view: ~ended_by_programs(view)),
         AlwaysStep("a controller that is deleted leaves its pods", ("replication.life.pods-left",), leaves_its_pods),
         SometimesStep("a controller is deleted that has pods", ("replication.life.pods-left",), had_pods),
         AlwaysStep("a controller that is refused changes nothing", tuple(REFUSED.values()),

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from conformance.references import references, unchecked
+from conformance.references import describing, references, unchecked
 from diagrams.draw import draw, stem
 from diagrams.reference import _plain, write_reference
 from model import registry
+from model.listings import LISTINGS
 from model.profiles import PROFILES
 from model.situations import situations
 
@@ -83,6 +84,8 @@ def test_every_rule_stands_there_with_its_sources(out: Path) -> None:
             assert f"{source}: “{source.quote}”" in text
         if rule.reading:
             assert f"Reading: {rule.reading}" in text
+        if rule.describes:
+            assert f"Only describes: {rule.describes}" in text
         if rule.divergence:
             assert rule.divergence.text in text
             assert all(re.search(rf"\(table N, rows? .*\b{row}\b.*\): ", text) for row in rule.divergence.rows)
@@ -92,6 +95,7 @@ def test_every_reference_is_named(out: Path) -> None:
     found = entries(out)
     for rule_id, refs in references().items():
         assert "Nothing refers to it yet" not in found[rule_id]
+        assert "Only describes" not in found[rule_id]
         for ref in refs:
             name = ref.name.partition("[")[0] if ref.kind == "scenario" else ref.name
             assert name in found[rule_id], (rule_id, ref)
@@ -197,6 +201,17 @@ def test_every_row_stands_below_the_picture_of_its_table(out: Path) -> None:
                 assert (line[4] if len(line) > 4 else "") == ", ".join(row.records)
 
 
+def test_every_entry_of_a_listing_stands_below_its_heading(out: Path) -> None:
+    sections = texts(out)["reference/listings.md"].split("\n## ")
+    for listing in LISTINGS:
+        [section] = [text for text in sections if f"</a>{listing.name}\n" in text]
+        lines = [line for line in section.splitlines() if line.startswith("| ")]
+        assert len(lines) == len(listing.rows) + 1
+        for line, row, cells in zip(lines[1:], listing.rows, listing.cells(), strict=True):
+            assert [cell.strip() for cell in line.split("|")[1:-2]] == list(cells)
+            assert re.findall(r"\[([^]]+)\]", line.split("|")[-2]) == list(row.rules)
+
+
 def test_every_property_of_a_situation_stands_below_its_heading(out: Path) -> None:
     sections = texts(out)["reference/situations.md"].split("\n## ")
     for profile in PROFILES.values():
@@ -228,7 +243,10 @@ def test_the_index_counts_every_rule_once(out: Path) -> None:
     *groups, total = numbers
     assert [sum(column) for column in zip(*groups, strict=True)] == total
     by_profile = [sum(name in rule.profiles for rule in RULES.values()) for name in registry.PROFILES]
-    assert total == [len(RULES), *by_profile, len(RULES) - len(unchecked()), len(unchecked())]
+    describe = len(describing())
+    checked = len(RULES) - len(unchecked()) - describe
+    assert total == [len(RULES), *by_profile, checked, len(unchecked()), describe]
+    assert checked == len(references())
 
 
 def test_no_line_is_too_long_to_read(out: Path) -> None:

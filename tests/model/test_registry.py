@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from conformance.references import references
 from model import pod, registry
 from model.cluster import Size
 from model.container import POLICIES
@@ -64,6 +65,14 @@ def test_each_quote_of_the_code_stands_under_its_anchor() -> None:
         if source.anchor is None or squeezed(source.quote) not in under.get(source.anchor, "")
     ]
     assert wrong == []
+
+
+def test_a_rule_that_only_describes_is_referred_to_by_nothing_and_says_why() -> None:
+    """Either something could break it, and is looked for, or nothing could: not both. And it is the exception."""
+    describing = [rule for rule in registry.all_rules().values() if rule.describes]
+    assert [rule.id for rule in describing if rule.id in references()] == []
+    assert all(len((rule.describes or "").split()) > 10 for rule in describing)
+    assert 0 < len(describing) < len(registry.all_rules()) / 25
 
 
 def test_quotes_and_statements_are_not_empty() -> None:
@@ -215,6 +224,7 @@ def test_a_good_file_loads() -> None:
         ('profiles = ["seed"]', "profiles = []", "pod.some.rule needs at least one profile"),
         ('statement = "It is so."\n', "", "missing required field `statement`"),
         ('level = "MUST"', 'level = "MUST"\nlevle = "MAY"', "unknown field `levle`"),
+        ('level = "MUST"', 'level = "MUST"\ndescribes = " "', "pod.some.rule describes without a reason"),
         ("line = 1", "lien = 1", "unknown field `lien`"),
         ("line = 1", 'line = "1"', "Expected `int | null`, got `str`"),
         ('[{ document = "seed.md", line = 1, quote = "so" }]', "[]", "pod.some.rule needs at least one"),

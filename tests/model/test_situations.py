@@ -254,6 +254,8 @@ DESTROYED = "a volume is destroyed only at the end of its pod"
 LAYER_ONLY = "a layer is lost and the volume is not"
 BALANCE = "a pod is made only if one is missing, and removed only if there is one too many"
 MOVED = "an old pod is never moved"
+WAITING = "a controller waits that has too few"
+ONE_STEP = "nothing is made or removed till the last is seen, or waited for long enough"
 NUMBER = "the number of pods becomes the one that is wanted"
 RUN = "so many pods run as are wanted, if a node stays fit"
 SAME_NODE, OTHER_NODE = "a replacement is bound to the same node", "a replacement is bound to another node"
@@ -262,6 +264,14 @@ MARKED = "the pods of a node that stays lost are marked"
 DELAY = "the eviction delay does not elapse before the grace period"
 EVICTED = "the pods of a node that stays cut off are evicted"
 AS_IT_IS = "till it is evicted a pod stays as it is"
+
+MONITORED = {mode: f"a lost node is noticed in mode {mode}" for mode in ("Cloud", "CloudOff", "Static")}
+AGAIN = "and is deleted again, though the machine is there"
+
+NOTHING_WANTED = rows(
+    "controller", "NoController --submit--> Want0",
+    drop=("NoController --submit--> Want1", "Want0 --scale_up--> Want1", "Want1 --scale_up--> Want2"),
+)  # fmt: skip
 
 WRONG = [
     # the node list
@@ -279,7 +289,7 @@ WRONG = [
     *wrong(CODE, LIST, LEFT_OVER, rows("noderecord", "Bare --delete--> Bare"), "deletion may fail for ever"),
     *wrong(BOTH, LIST, "a pod is bound only to a node with a record", free("bind", "noderecord"), "no check"),
     *wrong(SEED, LIST, "a pod is bound", gone("bind"), "no scheduler"),
-    *wrong(CODE, LIST, "a pod is bound", gone("bind"), "no scheduler", WITHOUT_RECORD),
+    *wrong(CODE, LIST, "a pod is bound", gone("bind"), "no scheduler", WITHOUT_RECORD, *MONITORED.values()),
     *wrong(SEED, LIST, "with its record a node loses its pods, whoever deletes it", deaf("delete_by_hand"),
            "its pods stay if a hand deletes it, as in v0.17.0"),
     *wrong(SEED, LIST, "a node that --machines names has a record from the start",
@@ -303,6 +313,11 @@ WRONG = [
            "a list that fails counts as empty"),
     *wrong(CODE, LIST, "the loop deletes a record made by hand", gone("add_by_hand"), "creation by hand is refused"),
     *wrong(CODE, LIST, "in static mode a record is made at the start", gone("register"), "--machines has no effect"),
+    *wrong(CODE, LIST, "a record is made for a machine that is listed in upper case",
+           needs_not("sync_create", "machine", "ListedInUpperCase"), "the loop knows the name"),
+    *wrong(CODE, LIST, AGAIN, needs_not("sync_delete", "machine", "ListedInUpperCase"), "letters are compared alike"),
+    *(one for mode, name in MONITORED.items()
+      for one in wrong(CODE, LIST, name, needs_not("evict", "sync", mode), "it is not monitored there")),
     # scheduling
     *wrong(BOTH, SCHEDULING, "a pod is bound only to a node that can take it", free(r"bind\(p1,n1\)", "n1"),
            "no check"),
@@ -364,10 +379,10 @@ WRONG = [
     *wrong(BOTH, REPLICATION, BALANCE, free("replace", "controller|active"), "a pod too many is made", NUMBER, RUN),
     *wrong(BOTH, REPLICATION, BALANCE, free("remove", "controller|active"), "a pod is removed that is wanted",
            NUMBER, RUN),
-    *wrong(BOTH, REPLICATION, "there are too few pods",
-           every(rows("controller", "NoController --submit--> Want0", drop=(
-               "NoController --submit--> Want1", "Want0 --scale_up--> Want1", "Want1 --scale_up--> Want2"))),
-           "nothing is ever wanted", SAME_NODE, OTHER_NODE),
+    *wrong(SEED, REPLICATION, "there are too few pods", NOTHING_WANTED, "nothing is ever wanted", SAME_NODE,
+           OTHER_NODE),
+    *wrong(CODE, REPLICATION, "there are too few pods", NOTHING_WANTED, "nothing is ever wanted", SAME_NODE, OTHER_NODE,
+           WAITING),
     *wrong(SEED, REPLICATION, "there are too many pods", gone("create|scale_down|withdraw"), "only more are wanted"),
     *wrong(CODE, REPLICATION, "there are too many pods", gone("create|scale_down|withdraw"), "only more are wanted",
            "a controller is deleted that has pods"),
@@ -398,6 +413,11 @@ WRONG = [
     *wrong(CODE, REPLICATION, "failed pods pile up beside their replacements",
            unless_another("refuse_admission", "Refused"), "only one is refused at a time"),
     *wrong(CODE, REPLICATION, "a pod of a lost node counts", gone("lost"), "no node is lost"),
+    *wrong(CODE, REPLICATION, ONE_STEP, rows("expectation", "Open --expect--> Open"), "it does not wait"),
+    *wrong(CODE, REPLICATION, WAITING,
+           rows("expectation", "Met --expect--> Met", drop=("Met --expect--> Open",)), "there is nothing to wait for"),
+    *wrong(CODE, REPLICATION, "no pod is ended by its programs",
+           plus("succeed(p1)", {"p1": "succeed", "active": "lose"}), "an exit with 0 ends it"),
     # the loss of a node, by the document
     *wrong(SEED, LOSS, "a time-out that was cancelled does not run on", deaf(r".*,back\)", "timer"),
            "the node's coming back cancels nothing", FIRES_LATE, MARKED,
@@ -422,6 +442,12 @@ WRONG = [
            rows("grace", "Armed --fire--> Fired"), "at once"),
     *wrong(CODE, LOSS, "a heartbeat arms the timers anew", rows("grace", "Elapsed --cancel--> Elapsed"),
            "a heartbeat that comes late is not noticed"),
+    *wrong(CODE, LOSS, "the clock of the node times nothing", heard("skew", eviction="cancel"), "a jump cancels"),
+    *wrong(CODE, LOSS, "a node with a wrong clock is heard", needs("post_ready", "clock", "Right"),
+           "a heartbeat with a wrong time is passed over"),
+    *wrong(CODE, LOSS, "a node whose record cannot be read is skipped", heard("read_failed", p2="evict@n1"),
+           "it counts as gone", AS_IT_IS),
+    *wrong(CODE, LOSS, "no write of a status succeeds, and the pass goes on", gone("write_failed"), "it never fails"),
     *wrong(CODE, LOSS, "the pods of a lost node are evicted only after the eviction delay, in a later pass",
            every(free(r"evict\(all\)", "n1"),
                  needs(r"evict\(all\)", "n1", "Recorded/True", "Recorded/False", "Recorded/Unknown")),
