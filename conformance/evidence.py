@@ -52,6 +52,8 @@ class Evidence:
     images: dict[str, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
     reimaged: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     killed: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    versions: set[int] = field(default_factory=set)
+    """The versions of all frames of the API: of every kind of object."""
     trouble: dict[str, list[tuple[int, float]]] = field(default_factory=lambda: defaultdict(list))
     gone: dict[str, list[tuple[int, bool]]] = field(default_factory=lambda: defaultdict(list))
     restarted_kubelets: bool = False
@@ -183,6 +185,8 @@ def gather(recording: Recording) -> Evidence:
         if entry.stream == "history" and entry.version is not None:
             found.lost |= entry.version > number + 1
             number = max(number, entry.version)
+        if entry.version is not None and entry.stream not in ("history", "docker"):
+            found.versions.add(entry.version)
         found._seen(entry.line, entry.what)
     found.lost |= found.own and bool(recording.bad)
     return found
