@@ -185,8 +185,8 @@ def gather(recording: Recording) -> Evidence:
         if entry.stream == "history" and entry.version is not None:
             found.lost |= entry.version > number + 1
             number = max(number, entry.version)
-        if entry.version is not None and entry.stream not in ("history", "docker"):
-            found.versions.add(entry.version)
+        if entry.api_version is not None:
+            found.versions.add(entry.api_version)
         found._seen(entry.line, entry.what)
     found.lost |= found.own and bool(recording.bad)
     return found

@@ -30,9 +30,10 @@ from conformance.judges.events import EventJudge
 from conformance.judges.nodes import NodeJudge
 from conformance.judges.pods import PodJudge
 from conformance.judges.rest import RestJudge
+from conformance.judges.scheduling import ScheduleJudge
 from conformance.judges.workloads import WorkloadJudge
 from conformance.recordings import Entry, Recording
-from conformance.runtime import ControllerSeen, EngineSeen, EventSeen, NodeSeen, PodSeen
+from conformance.runtime import ControllerSeen, EngineSeen, EventSeen, NodeSeen, PodSeen, SandboxSeen
 from conformance.verdict import Verdict, worst
 from conformance.wants import controller_is_so, event_is_so, node_is_so, pod_is_so, want_about, want_told
 from model.cluster import is_candidate
@@ -65,7 +66,7 @@ class _Judge:
     def __post_init__(self) -> None:
         self.nodes = NodeJudge(self.case)
         self.pods = PodJudge(self.case, self.nodes)
-        self.controllers = ControllerJudge(self.case)
+        self.controllers = ControllerJudge(self.case, self.pods)
         self.events = EventJudge(self.case, self.pods)
 
     def run(self) -> Judgement:
@@ -77,8 +78,10 @@ class _Judge:
             self._take(entry)
         if not any("history.order" in rule for f in case.findings for rule in f.rules):
             case.cover("history.order.time", *(["history.order.version"] if versions else []))
-        self.events.exits()
-        RestJudge(case, self.pods).judge()
+        self.pods.statuses.judge()
+        self.events.judge()
+        ScheduleJudge(case, self.pods, self.events.book).judge()
+        RestJudge(case, self.pods, self.controllers).judge()
         self._goals()
         self.nodes.not_shown()
         WorkloadJudge(case, self.pods).judge()
@@ -87,7 +90,7 @@ class _Judge:
     def _judgement(self) -> Judgement:
         case = self.case
         cut = case.evidence.own and not case.evidence.ended
-        seen_some = self.pods.pods or self.nodes.nodes or self.events.book.entries or self.controllers.seen_some
+        seen_some = self.pods.pods or self.nodes.nodes or self.events.book.entries or self.controllers.last
         if cut or not (seen_some or case.findings):
             reason = "the run was cut off: the history ends before its scenario does" if cut else "nothing was observed"
             case.findings.append(Finding(Verdict.UNKNOWN, ("history.goal.reached",), "history", reason))
@@ -155,6 +158,8 @@ class _Judge:
                 self.controllers.take(entry, seen)
             case EngineSeen() as seen:
                 self.pods.engine(entry.line, seen)
+            case SandboxSeen() as seen:
+                self.pods.sandbox(entry.line, seen)
         self.goals = [(line, goal) for line, goal in self.goals if not self._reached(goal)]
 
     def _action(self, line: int, action: Action) -> None:

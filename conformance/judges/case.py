@@ -92,10 +92,12 @@ class Case:
         """One check: the rules are seen to hold, or something contradicts them."""
         if ok:
             self.cover(*rules)
-        else:
+        elif rules:
             self.fail(rules, name, reason, line, 0, allowed)
 
-    def gapless(self, begin: int, end: int) -> bool:
-        """Whether no frame can be missing between two versions: in v0.17.0 one counter gives every change of any
-        object its version, so a version that another frame has is no change of what is missing."""
+    def gapless(self, begin: int | None, end: int | None) -> bool:
+        """Whether no frame can be missing between two versions of the API: in v0.17.0 one counter gives every change of
+        any object its version, so a version that some frame has cannot be that of a missing one."""
+        if begin is None or end is None:
+            return False
         return all(version in self.evidence.versions for version in range(begin + 1, end))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, field
 
 from conformance import oracle
@@ -11,6 +12,7 @@ from conformance.oracle import NodeOracle
 from conformance.recordings import Entry
 from conformance.runtime import NodeSeen
 from conformance.verdict import Verdict
+from model.node import NEVER_POSTED, POSTINGS
 
 NODE_PHASE_RULES = (
     "node.phase.values", "node.phase.pending", "node.phase.running", "node.phase.terminated",
@@ -26,6 +28,8 @@ class NodeJudge:
     case: Case
     nodes: dict[str, NodeOracle] = field(default_factory=dict)
     lines: dict[str, int] = field(default_factory=dict)
+    frames: dict[str, list[tuple[int | None, NodeSeen]]] = field(default_factory=lambda: defaultdict(list))
+    """All frames of a node, with their versions."""
     shown: set[str] = field(default_factory=set)
     """Fields of nodes that were shown at least once."""
 
@@ -58,7 +62,42 @@ class NodeJudge:
                 self.case.cover("node.phase.never-set")
             if seen.reachable is None and seen.ready is not None:
                 self.case.cover("node.condition.only-ready")
+        if self.case.profile.name == "v0.17.0":
+            self._condition(line, seen)
+            self._since(entry, seen, before)
+        self.frames[seen.name].append((entry.api_version, seen))
         self.lines[seen.name] = line
+
+    def _condition(self, line: int, seen: NodeSeen) -> None:
+        """Who may write which status of Ready, and with which reason (`model.node.POSTINGS`)."""
+        if seen.ready is None or seen.ready_reason is None:
+            return
+        postings = [posting for posting in POSTINGS if posting.status == seen.ready]
+        reasons = [posting.reason for posting in postings]
+        why = f"Ready is {seen.ready}, with the reason {seen.ready_reason!r}"
+        fits = seen.ready_reason in reasons
+        self.case.holds(fits, postings[0].rules, f"node {seen.name}", why, line, " or ".join(map(repr, reasons)))
+        reported = any(frame.uid == seen.uid and frame.ready is not None for _, frame in self.frames[seen.name])
+        if fits and seen.ready_reason == NEVER_POSTED:
+            self.case.holds(not reported, ("node.condition.never-reported",), f"node {seen.name}",
+                            "is said to have never reported, but it had", line)  # fmt: skip
+
+    def _since(self, entry: Entry, seen: NodeSeen, before: NodeSeen | None) -> None:
+        """What a frame must have of the one before: the heartbeat of a silent node, and no other conditions."""
+        if before is None or before.uid != seen.uid or seen.deleted:
+            return
+        name, certain = f"node {seen.name}", self.case.gapless(self.frames[seen.name][-1][0], entry.api_version)
+        if more := set(seen.conditions) - set(before.conditions) - {"Ready"}:
+            reason = f"has a new condition {', '.join(sorted(more))}"
+            self.case.fail(("node.condition.only-ready",), name, reason, entry.line, 0, "Ready")
+        if seen.ready != "Unknown" or before.heartbeat_at is None or seen.heartbeat_at is None:
+            return
+        kept = seen.heartbeat_at == before.heartbeat_at if certain else seen.heartbeat_at >= before.heartbeat_at
+        self.case.holds(kept, ("node.condition.silent.heartbeat-kept",), name,
+                        "is silent, but its heartbeat is another than before", entry.line)  # fmt: skip
+        if certain and before.ready != "Unknown":
+            self.case.holds(seen.changed_at != before.changed_at, ("node.condition.unknown-stamps-time",), name,
+                            "became Unknown, but the time of the transition is the old one", entry.line)  # fmt: skip
 
     @staticmethod
     def _is_shown(rules: tuple[str, ...], seen: NodeSeen) -> bool:

@@ -10,9 +10,10 @@ from conformance.engine import EngineOracle, Ledger
 from conformance.exits import Exits
 from conformance.judges.case import Case
 from conformance.judges.nodes import NodeJudge
+from conformance.judges.statuses import StatusJudge
 from conformance.oracle import PodOracle
 from conformance.recordings import Entry
-from conformance.runtime import ContainerSeen, EngineSeen, PodSeen
+from conformance.runtime import ContainerSeen, EngineSeen, PodSeen, SandboxSeen
 from model import pod
 
 
@@ -24,10 +25,20 @@ class KnownPod:
     engine: EngineOracle
     first: PodSeen
     line: int = 0
+    version: int | None = None
+    """The line and the version of the last observation."""
+    bound: int | None = None
+    bound_line: int = 0
+    """The version and the line with which it was bound, if it was seen unbound before."""
     exits: Exits = field(default_factory=Exits)
     ledger: Ledger = field(default_factory=Ledger)
     deleted: bool = False
     failed: bool = False
+
+    @property
+    def node(self) -> str | None:
+        """The node that it was last seen on."""
+        return self.oracle.last.node if self.oracle.last else None
 
 
 @dataclass
@@ -36,6 +47,8 @@ class PodJudge:
 
     case: Case
     nodes: NodeJudge
+    sandboxes: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    """The sandboxes of a pod, by its uid, that have ended."""
     pods: dict[str, KnownPod] = field(default_factory=dict)
     """By uid."""
     names: dict[str, str] = field(default_factory=dict)
@@ -47,6 +60,9 @@ class PodJudge:
     unfit: dict[int, set[str]] = field(default_factory=dict)
     """For each creation of a pod, by line, the nodes that were then known to be held down, or to have ended, and that
     have been so since."""
+
+    def __post_init__(self) -> None:
+        self.statuses = StatusJudge(self.case)
 
     def named(self, name: str) -> KnownPod | None:
         """The pod that had this name last."""
@@ -84,6 +100,11 @@ class PodJudge:
         self._binding(line, seen, before, known.line)
         self._address(line, seen, before, known.line)
         self._counts(line, seen, before, known.line)
+        if before is not None and before.node is None and seen.node:
+            known.bound, known.bound_line = entry.api_version, line
+        if self.case.profile.name == "v0.17.0":
+            self.statuses.take(entry, seen, before)
+            self._written(entry, seen, known)
         was = dict(known.oracle.belief)
         explained = known.oracle.observe(seen, self.case.evidence.barred(seen))
         if not explained.belief:
@@ -94,7 +115,20 @@ class PodJudge:
         known.exits.note(line, seen, known.oracle)
         if seen.deleted:
             self._deletion(line, seen, known)
-        known.line = line
+        known.line, known.version = line, entry.api_version
+
+    def _written(self, entry: Entry, seen: PodSeen, known: KnownPod) -> None:
+        """A write changes the spec or the status, never both; a deletion neither. Proved if no frame can be missing."""
+        before = known.oracle.last
+        if before is None or not self.case.gapless(known.version, entry.api_version):
+            return
+        status = (seen.phase, seen.containers, seen.ready) == (before.phase, before.containers, before.ready)
+        if seen.deleted:
+            self.case.holds(status, ("pod.life.no-final-phase",), f"pod {seen.name}",
+                            "has another status at its deletion than before", entry.line)  # fmt: skip
+        elif (seen.node, seen.images) != (before.node, before.images):
+            self.case.holds(status, ("pod.phase.update-keeps-status",), f"pod {seen.name}",
+                            "has another status after an update of its spec", entry.line)  # fmt: skip
 
     def _binding(self, line: int, seen: PodSeen, before: PodSeen | None, last_line: int) -> None:
         if before is not None and before.node and seen.node != before.node:
@@ -201,6 +235,7 @@ class PodJudge:
 
     def engine(self, line: int, seen: EngineSeen) -> None:
         """Judge one event of the engine."""
+        self.statuses.engine(seen)
         known = self.pods.get(seen.uid)
         if known is None:  # the engine is ahead of the API: keep it until the pod is known
             self.early[seen.uid].append((line, seen))
@@ -216,6 +251,16 @@ class PodJudge:
             self.case.fail(rules, f"pod {seen.pod}", reason, line, 0, ", ".join(step.were))
         for row in step.rows:
             self.case.cover(*row.rules)
+
+    def sandbox(self, line: int, seen: SandboxSeen) -> None:
+        """Judge one event of the engine about a sandbox: one that has died is replaced, not started again."""
+        ended = self.sandboxes[seen.uid]
+        if seen.action in ("create", "start"):
+            rules = ("pod.restart.sandbox-died", "pod.sharing.pause-container")
+            reason = f"sandbox {seen.instance[:12]} had ended, and is started again"
+            self.case.holds(seen.instance not in ended, rules, f"pod {seen.pod}", reason, line, "a new one")
+        if seen.action == "die":
+            ended.add(seen.instance)
 
     def _count_problem(self, status: ContainerSeen, was: ContainerSeen | None, limit: int | None) -> str:
         """What is wrong with a restart count; empty if nothing is."""

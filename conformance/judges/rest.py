@@ -6,6 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from conformance.judges.case import Case, Finding
+from conformance.judges.controllers import ControllerJudge
 from conformance.judges.pods import KnownPod, PodJudge
 from conformance.oracle import NodeOracle
 from conformance.verdict import Verdict
@@ -19,6 +20,7 @@ class RestJudge:
 
     case: Case
     pods: PodJudge
+    controllers: ControllerJudge
 
     def judge(self) -> None:
         """When nothing more will happen by itself, nothing may be owed any more."""
@@ -26,6 +28,7 @@ class RestJudge:
             return
         self._addresses()
         self._replicas()
+        self._counted()
         for known in self.pods.pods.values():
             seen = known.oracle.last
             if seen is None or known.deleted or known.failed:
@@ -79,6 +82,16 @@ class RestJudge:
                 continue
             reason = f"keeps {len(active)} pods ({', '.join(active) or 'none'}); nothing more will happen"
             self.case.fail(rules, f"controller {name}", reason, self.case.quiescent, 0, f"{wanted} pods")
+
+    def _counted(self) -> None:
+        """At rest, a replication controller's record says how many pods count for it."""
+        for name, controller in self.controllers.last.items():
+            count = len(self.controllers.active(controller))
+            reason = f"says that it has {controller.counted} pods; nothing more will happen"
+            rules = ("replication.count.status",)
+            self.case.holds(
+                controller.counted == count, rules, f"controller {name}", reason, self.case.quiescent, f"{count}"
+            )
 
     @staticmethod
     def _only_candidates(node: NodeOracle) -> bool:
