@@ -1,7 +1,8 @@
 """Reading what was recorded: our own histories, and other people's formats, turned into observations.
 
 A recording of a Kubernetes cluster is NDJSON ``{"t", "stream", "object"}``: frames of the API's watches of pods, nodes,
-events and replication controllers (v1beta3, and v1 where it differs), and events of the Docker engine.
+events and replication controllers (v1beta3; v1 where it differs; pods of v1beta1, too), and events of the
+Docker engine.
 
     field of the frame                              observation
     metadata.name, uid                              PodSeen.name, uid
@@ -40,10 +41,9 @@ from conformance.runtime import (
     NodeSeen,
     Observation,
     PodSeen,
-    Policy,
     SandboxSeen,
 )
-from model import events
+from model import events, podrecord
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -123,7 +123,7 @@ class _SpecContainer(msgspec.Struct):
 
 class _PodSpec(msgspec.Struct):
     containers: list[_SpecContainer]
-    restartPolicy: Policy = "Always"
+    restartPolicy: str | dict[str, Any] | None = None
     host: str = ""
     nodeName: str = ""
 
@@ -371,9 +371,9 @@ def _refusals(path: Path) -> Iterator[Entry]:
     for asked, controller in zip(posted, controllers, strict=False):
         if asked.status >= 400:
             spec = msgspec.json.decode(controller.spec, type=_ControllerSpec)
-            policy = spec.template.spec.restartPolicy if spec.template else "Always"
+            policy = podrecord.policy_of(spec.template.spec.restartPolicy if spec.template else None)
             refused = msgspec.json.decode(asked.response, type=_Answer).message or str(asked.status)
-            wanted = ControllerSpec(controller.metadata.name, spec.replicas, policy, ())
+            wanted = ControllerSpec(controller.metadata.name, spec.replicas, policy, ())  # type: ignore[arg-type]
             yield Entry(0, asked.t, history.Action(create_controller=wanted, refused=refused))
 
 
@@ -404,17 +404,61 @@ def _version(meta: _Meta) -> int | None:
     return int(meta.resourceVersion) if meta.resourceVersion else None
 
 
+class _OldManifest(msgspec.Struct):
+    containers: list[_SpecContainer]
+    restartPolicy: str | dict[str, Any] | None = None
+
+
+class _OldDesired(msgspec.Struct):
+    manifest: _OldManifest
+    host: str = ""
+
+
+class _OldCurrent(msgspec.Struct):
+    status: str = ""
+    Condition: list[_PodCondition] = []
+    info: dict[str, dict[str, Any]] = {}
+
+
+class _OldPod(msgspec.Struct):
+    id: str
+    desiredState: _OldDesired
+    currentState: _OldCurrent
+    uid: str = ""
+    resourceVersion: int | str = ""
+    labels: dict[str, str] = {}
+    annotations: dict[str, str] = {}
+
+    def as_new(self, version: str) -> _Pod:
+        """The same pod, as v1beta3 writes it."""
+        desired, current = self.desiredState, self.currentState
+        statuses = [msgspec.convert({**status, "name": name}, _Status) for name, status in current.info.items()]
+        meta = _Meta(self.id, self.uid, "", str(self.resourceVersion), self.labels, self.annotations)
+        spec = _PodSpec(desired.manifest.containers, desired.manifest.restartPolicy, desired.host)
+        phase = podrecord.phase_of(current.status, version)
+        return _Pod(meta, spec, _PodStatus(phase, statuses or None, [], current.Condition))
+
+
+class _Versioned(msgspec.Struct):
+    apiVersion: str = ""
+
+
 def _pod(number: int, frame: _Line) -> Entry:
-    read = _watch(frame, _Pod)
+    read = _watch(frame, msgspec.Raw)
     if read is None:
         return Entry(number, frame.t, None, frame.stream)
-    told, pod = read
+    told, raw = read
+    version = msgspec.json.decode(raw, type=_Versioned).apiVersion
+    if version in podrecord.OLD:
+        pod = msgspec.json.decode(raw, type=_OldPod).as_new(version)
+    else:
+        pod = msgspec.json.decode(raw, type=_Pod)
     statuses = pod.status.containerStatuses
     seen = PodSeen(
         at=frame.t,
         name=pod.metadata.name,
         uid=pod.metadata.uid or pod.metadata.name,
-        policy=pod.spec.restartPolicy,
+        policy=podrecord.policy_of(pod.spec.restartPolicy),  # type: ignore[arg-type]  # another one is told by the judge
         phase=pod.status.phase,
         members=tuple(c.name for c in pod.spec.containers),
         node=pod.spec.host or pod.spec.nodeName or None,
@@ -545,7 +589,7 @@ def _controller(number: int, frame: _Line) -> Entry:
         uid=controller.metadata.uid or controller.metadata.name,
         wanted=controller.spec.replicas,
         counted=controller.status.replicas,
-        policy=template.spec.restartPolicy if template else "Always",
+        policy=podrecord.policy_of(template.spec.restartPolicy if template else None),
         deleted=told == "DELETED",
         selector=controller.spec.selector,
         labels=template.metadata.labels if template else {},

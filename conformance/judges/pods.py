@@ -14,7 +14,10 @@ from conformance.judges.statuses import StatusJudge
 from conformance.oracle import PodOracle
 from conformance.recordings import Entry
 from conformance.runtime import ContainerSeen, EngineSeen, PodSeen, SandboxSeen
-from model import pod
+from model import container, pod
+
+PHASE_TABLE = frozenset(rule for decision in pod.DECISIONS for rule in decision.rules if rule.startswith("pod.phase."))
+"""The rules by which the phase is made of the containers' states."""
 
 
 @dataclass
@@ -72,6 +75,9 @@ class PodJudge:
     def take(self, entry: Entry, seen: PodSeen) -> None:
         """Judge one observation of a pod."""
         line = entry.line
+        if seen.policy not in container.POLICIES:
+            self._no_policy(line, seen)
+            return
         known = self.pods.get(seen.uid)
         if known is None:
             killed = frozenset(self.case.evidence.killed[seen.uid])
@@ -108,7 +114,10 @@ class PodJudge:
         was = dict(known.oracle.belief)
         explained = known.oracle.observe(seen, self.case.evidence.barred(seen))
         if not explained.belief:
-            self.case.fail(explained.rules, name, explained.why, line, known.line, explained.allowed)
+            rules = explained.rules
+            if "pod.phase.final" not in rules and any(rule in PHASE_TABLE for rule in rules):
+                rules += tuple(rule for rule, misled in self._not_of(seen).items() if misled)
+            self.case.fail(rules, name, explained.why, line, known.line, explained.allowed)
             known.failed = True
         else:
             self._explained(seen, before, was, explained.belief)
@@ -116,6 +125,28 @@ class PodJudge:
         if seen.deleted:
             self._deletion(line, seen, known)
         known.line, known.version = line, entry.api_version
+
+    def _no_policy(self, line: int, seen: PodSeen) -> None:
+        rules, reason = ("pod.restart.policies", "pod.phase.other-policy"), f"the restart policy is {seen.policy!r}"
+        self.case.fail(rules, f"pod {seen.name}", reason, line, 0, ", ".join(container.POLICIES))
+
+    def _not_of(self, seen: PodSeen) -> dict[str, bool]:
+        """What a phase is not made of, by rule, and whether a phase made of it would be the one that is seen: statuses
+        of others than the members, and readiness."""
+        statuses = seen.containers or ()
+        found = {}
+        if any(s.name not in seen.members for s in statuses):
+            found["pod.phase.unnamed-ignored"] = self._made_of([_class_of(s) for s in statuses], seen)
+        if any(s.state == "running" and s.ready is False for s in statuses):
+            ready = ["waiting" if s.state == "running" and s.ready is False else _class_of(s) for s in statuses]
+            found["pod.phase.readiness-ignored"] = self._made_of(ready, seen)
+        if statuses and len(seen.members) <= 2:
+            found["pod.phase.one-or-two"] = True
+        return found
+
+    @staticmethod
+    def _made_of(classes: list[str], seen: PodSeen) -> bool:
+        return pod.decide(seen.policy, frozenset(classes))[0] == seen.phase
 
     def _written(self, entry: Entry, seen: PodSeen, known: KnownPod) -> None:
         """A write changes the spec or the status, never both; a deletion neither. Proved if no frame can be missing."""
@@ -202,7 +233,7 @@ class PodJudge:
         if seen.containers and not any(pod.standing(r) in pod.FORCED_PHASE for r in belief):
             classes = frozenset(self.case.profile.class_of[sorted({t[0] for m in belief.values() for t in m[p]})[0]]
                                 for p in range(len(seen.members)))  # fmt: skip
-            self.case.cover(*pod.decide(seen.policy, classes)[1].rules)
+            self.case.cover(*pod.decide(seen.policy, classes)[1].rules, *self._not_of(seen))
         if before is not None and before.phase in pod.TERMINAL:
             self.case.cover("pod.phase.terminal", "pod.phase.final")
         if before is not None and before.node:
@@ -300,3 +331,10 @@ def _spec_problem(seen: PodSeen, first: PodSeen) -> str:
     if seen.members != first.members:
         return f"the containers change from {', '.join(first.members)} to {', '.join(seen.members) or 'none'}"
     return ""
+
+
+def _class_of(status: ContainerSeen) -> str:
+    """The class of the decision table that a status says, by itself."""
+    if status.state == "terminated":
+        return "succeeded" if status.exit_code == 0 else "failed"
+    return status.state
