@@ -34,18 +34,27 @@ MEANINGS = {
         *("Pending", "Unknown", "Absent", "Unbound", "NoRecord", "NoAddress", "NoSandbox", "NotSetUp", "NotStarted"),
         *("Starting", "Registering", "Unlisted", "Idle", "Armed", "Fresh", "Empty", "AnyString"),
         *("NoController", "Want0", "Have0"),
+        *("NoInstance", "Created", "Unfinished", "NoneKept", "Open", "Unset", "NoneRun", "Nothing", "Elsewhere"),
+        *("NoMirror", "NoEvent", "Waiting"),
     ),
     "running": (
         *("Running", "True", "Bound", "Recorded", "Filled", "Bare", "Listed", "On", "Cloud", "Static", "Up", "Old"),
         *("Some", "Started", "Schedulable", "Addressed", "OnHost", "Written", "Clean", "Dirty"),
         *("Want1", "Want2", "Have1", "Have2", "Have3"),
+        *("UpAgain", "Due", "Kept", "Exact", "Low", "Answers", "Present", "Reported", "Adopted", "PostStartRun"),
+        *("Match", "Allowed", "Mounts", "Working", "Mirrored", "Once", "Repeated", "Little", "SamePort", "TooMuch"),
     ),
-    "succeeded": ("Succeeded",),
+    "succeeded": ("Succeeded", "ExitedWell", "Finished", "Final"),
     "failed": (
         *("Failed", "False", "DiskDied", "NodeLost", "Refused", "Cut", "Elapsed", "Fired", "None", "Unschedulable"),
         *("Dead", "Off", "CloudOff"),
+        *("Down", "ExitedBadly", "Unavailable", "Broken", "Missing", "Hidden", "Lost", "Silent", "Stopping", "Killing"),
+        *("Differ", "Forbidden", "Fails"),
     ),
-    "gone": ("Deleted", "Removed", "Terminated", "Stopped", "Released", "Destroyed"),
+    "gone": (
+        *("Deleted", "Removed", "Terminated", "Stopped", "Released", "Destroyed"),
+        *("GonePending", "GoneRunning", "GoneSucceeded", "GoneFailed", "Gone", "Ended"),
+    ),
 }
 """The states of each meaning. What a container's state means is its class for the decision table."""
 

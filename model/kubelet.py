@@ -378,10 +378,10 @@ QUEUE = Table(
 
 STORED = Table(
     "stored",
-    ("None", "Once", "Repeated"),
-    "None",
+    ("NoEvent", "Once", "Repeated"),
+    "NoEvent",
     (
-        Row("None", "write", "Once", ("pod.event.merged",)),
+        Row("NoEvent", "write", "Once", ("pod.event.merged",)),
         Row("Once", "write", "Repeated", ("pod.event.merged",)),
         Row("Repeated", "write", "Repeated", ("pod.event.merged",)),
     ),

@@ -65,7 +65,7 @@ def _properties() -> list[Property]:
         return ~again | after.is_in("stored", "Repeated")
 
     def on_its_way(view: View) -> Bools:
-        waits = view.is_in("queue", "Waiting") & view.is_in("stored", "None")
+        waits = view.is_in("queue", "Waiting") & view.is_in("stored", "NoEvent")
         return waits & view.is_in(WORLD, "Quiet")
 
     return [
