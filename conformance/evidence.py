@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from conformance.history import Action, Broken, End, Header
 from conformance.recordings import Recording
-from conformance.runtime import EngineSeen, EventSeen, NodeSeen, PodSeen, PodSpec
+from conformance.runtime import ControllerSeen, EngineSeen, EventSeen, NodeSeen, PodSeen, PodSpec
 
 NODE_FAULTS = frozenset({"cut-node", "cut-node-inbound", "stop-kubelet"})
 """Faults that keep a node from being a candidate."""
@@ -42,6 +42,8 @@ class Evidence:
     specs: dict[int, PodSpec] = field(default_factory=dict)
     wanted: dict[str, int] = field(default_factory=dict)
     """By replication controller that an action of ours created, how many pods it is to keep."""
+    fewest: dict[str, int] = field(default_factory=dict)
+    """By replication controller, the fewest pods that it was ever seen to want."""
     created: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     deleted: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     broken: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
@@ -161,6 +163,8 @@ class Evidence:
                 self.restarted_kubelets = True
             case EngineSeen(action="kill"):
                 self.killed[what.uid].add(what.container)
+            case ControllerSeen():
+                self.fewest[what.name] = min(what.wanted, self.fewest.get(what.name, what.wanted))
             case NodeSeen():
                 self.gone[what.name].append((line, what.deleted or what.phase == "Terminated"))
                 if is_down(what):

@@ -247,7 +247,7 @@ class PodJudge:
         on_ended = seen.node in self.case.ended or self.case.evidence.gone_about(seen.node, line)
         on_lost = seen.node in self.nodes.lost()
         was_lost = self.case.evidence.in_trouble(seen.node, self.case.evidence.first[seen.uid])
-        unexplained = self.case.evidence.own and not self.case.evidence.lost
+        unexplained = self.case.evidence.own and not self.case.evidence.lost and not self._is_surplus(seen)
         if self.case.profile.name == "seed":
             if on_lost and not self.case.evidence.lost and not (terminal or by_user or on_ended):
                 self.case.fail(("pod.life.node-lost", "pod.partition.failed"), name,
@@ -263,6 +263,16 @@ class PodJudge:
             self.case.fail(("pod.life.not-by-itself",), name, "vanishes though nobody deleted it", line, known.line)
         else:
             self.case.cover("pod.life.evicted" if was_lost and not by_user else "pod.life.deleted-at-once")
+
+    def _is_surplus(self, seen: PodSeen) -> bool:
+        """Whether its controller may have deleted it: at some time it wanted fewer pods than there are."""
+        last = [known.oracle.last for known in self.pods.values() if known.oracle.last and not known.deleted]
+        active = [other for other in last if other.owner == seen.owner and other.phase not in pod.TERMINAL]
+        fewest = self.case.evidence.fewest.get(seen.owner or "")
+        surplus = fewest is not None and len(active) + 1 > fewest
+        if surplus and self.case.evidence.own:
+            self.case.cover("replication.count.surplus")
+        return surplus
 
     def engine(self, line: int, seen: EngineSeen) -> None:
         """Judge one event of the engine."""

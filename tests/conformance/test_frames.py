@@ -6,6 +6,7 @@ import copy
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from conformance import recordings
@@ -353,6 +354,19 @@ def test_at_rest_a_controller_says_how_many_pods_count(counted: int) -> None:
     controller = ControllerSeen(0.0, "rc", "r", 1, counted, "Always")
     judgement = of_records(Seen(what=pod, seq=1), Seen(what=controller, seq=2), Quiescent(seq=3))
     assert broken(judgement) == (set() if counted == 1 else {"replication.count.status"})
+
+
+@pytest.mark.parametrize("by", ["seed", "v0.17.0"])
+@pytest.mark.parametrize(("wanted", "fails"), [(1, False), (2, True)])
+def test_a_controller_deletes_what_is_too_much_and_nothing_else(wanted: int, fails: bool, by: str) -> None:
+    """Two pods of a controller; one of them vanishes, and nobody deleted it."""
+    spec = ControllerSpec("rc", 2, "Always", ())
+    one, two = (PodSeen(0.0, f"rc-{n}", f"u{n}", "Always", "Pending", ("c1",), owner="rc") for n in (1, 2))
+    controller = ControllerSeen(0.0, "rc", "r", wanted, 2, "Always")
+    seen = (one, two, controller, msgspec.structs.replace(two, deleted=True))
+    told: list[Record] = [Header(scenario="s"), Action(create_controller=spec), *(Seen(what=s) for s in seen), End()]
+    judgement = of_records(*(msgspec.structs.replace(r, seq=n) for n, r in enumerate(told, 1)), by=by)
+    assert broken(judgement) == ({"pod.life.not-by-itself"} if fails else set())
 
 
 # --- events ---------------------------------------------------------------------------------------------------------
