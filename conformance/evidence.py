@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from conformance.history import Action, Broken, End, Header
 from conformance.recordings import Recording
-from conformance.runtime import EngineSeen, EventSeen, NodeSeen, PodSeen, PodSpec
+from conformance.runtime import ControllerSeen, EngineSeen, EventSeen, NodeSeen, PodSeen, PodSpec
 
 NODE_FAULTS = frozenset({"cut-node", "cut-node-inbound", "stop-kubelet"})
 """Faults that keep a node from being a candidate."""
@@ -42,6 +42,8 @@ class Evidence:
     specs: dict[int, PodSpec] = field(default_factory=dict)
     wanted: dict[str, int] = field(default_factory=dict)
     """By replication controller that an action of ours created, how many pods it is to keep."""
+    fewest: dict[str, int] = field(default_factory=dict)
+    """By replication controller, the fewest pods that it was ever seen to want."""
     created: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     deleted: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     broken: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
@@ -52,6 +54,8 @@ class Evidence:
     images: dict[str, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
     reimaged: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     killed: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    versions: set[int] = field(default_factory=set)
+    """The versions of all frames of the API: of every kind of object."""
     trouble: dict[str, list[tuple[int, float]]] = field(default_factory=lambda: defaultdict(list))
     gone: dict[str, list[tuple[int, bool]]] = field(default_factory=lambda: defaultdict(list))
     restarted_kubelets: bool = False
@@ -159,6 +163,8 @@ class Evidence:
                 self.restarted_kubelets = True
             case EngineSeen(action="kill"):
                 self.killed[what.uid].add(what.container)
+            case ControllerSeen():
+                self.fewest[what.name] = min(what.wanted, self.fewest.get(what.name, what.wanted))
             case NodeSeen():
                 self.gone[what.name].append((line, what.deleted or what.phase == "Terminated"))
                 if is_down(what):
@@ -183,6 +189,8 @@ def gather(recording: Recording) -> Evidence:
         if entry.stream == "history" and entry.version is not None:
             found.lost |= entry.version > number + 1
             number = max(number, entry.version)
+        if entry.api_version is not None:
+            found.versions.add(entry.api_version)
         found._seen(entry.line, entry.what)
     found.lost |= found.own and bool(recording.bad)
     return found

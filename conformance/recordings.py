@@ -1,7 +1,8 @@
 """Reading what was recorded: our own histories, and other people's formats, turned into observations.
 
 A recording of a Kubernetes cluster is NDJSON ``{"t", "stream", "object"}``: frames of the API's watches of pods, nodes,
-events and replication controllers (v1beta3, and v1 where it differs), and events of the Docker engine.
+events and replication controllers (v1beta3; v1 where it differs; pods of v1beta1, too), and events of the
+Docker engine.
 
     field of the frame                              observation
     metadata.name, uid                              PodSeen.name, uid
@@ -11,15 +12,18 @@ events and replication controllers (v1beta3, and v1 where it differs), and event
     status.containerStatuses[].state                ContainerSeen.state; exitCode, reason "OOM Killed" / "OOMKilled"
     status.containerStatuses[].lastState            ContainerSeen.last_exit_code, last_oom
     status.conditions[type=Ready].status            NodeSeen.ready (NodeReady of the document)
-    reason (EVENTS below)                           EventSeen.reason
-    Actor.Attributes.name k8s_NAME.HASH_POD_NS_UID  EngineSeen.container, pod, uid
+    reason (`model.events`)                         EventSeen.reason
+    Actor.Attributes.name k8s_NAME.HASH_POD_NS_UID  EngineSeen.container, pod, uid; SandboxSeen for the name POD
+
+What the API refused shows in no watch. A file ``NAME.json`` beside ``NAME.ndjson`` may tell it: ``actions`` is what was
+asked of the API (``t``, ``method``, ``url``, ``status``, ``response``), ``manifest`` the objects that were posted.
 """
 
 from __future__ import annotations
 
 import datetime
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -31,24 +35,15 @@ from conformance.runtime import (
     ConditionStatus,
     ContainerSeen,
     ControllerSeen,
+    ControllerSpec,
     EngineSeen,
     EventSeen,
     NodeSeen,
     Observation,
     PodSeen,
-    Policy,
+    SandboxSeen,
 )
-
-EVENTS = {
-    "scheduled": "scheduled",
-    "failedScheduling": "failed-scheduling",
-    "pulled": "pulled",
-    "created": "created",
-    "started": "started",
-    "failed": "start-failed",
-    "killing": "killing",
-}
-"""The reasons of Kubernetes v0.17.0 that have a name of ours (EVENT-1). ``failed`` there means: not started."""
+from model import events, podrecord
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -61,6 +56,16 @@ class Entry(msgspec.Struct, frozen=True):
     version: int | None = None
     added: bool = False
     """Whether a watch frame says ADDED: those that begin a watch list what is there, in any order."""
+
+    @property
+    def framed(self) -> bool:
+        """Whether this is a frame of somebody's cluster, rather than a record of ours."""
+        return self.stream != "history"
+
+    @property
+    def api_version(self) -> int | None:
+        """The version, if it is one that the API gave: one counter gives every change of any object its own."""
+        return self.version if self.framed and self.stream != "docker" else None
 
     @property
     def what(self) -> Record | Observation | None:
@@ -103,7 +108,9 @@ class _Watch(msgspec.Struct):
 class _Meta(msgspec.Struct):
     name: str
     uid: str = ""
+    namespace: str = ""
     resourceVersion: str = ""
+    labels: dict[str, str] = {}
     annotations: dict[str, str] = {}
 
 
@@ -111,11 +118,12 @@ class _SpecContainer(msgspec.Struct):
     name: str
     image: str = ""
     livenessProbe: Any = None
+    terminationMessagePath: str = ""
 
 
 class _PodSpec(msgspec.Struct):
     containers: list[_SpecContainer]
-    restartPolicy: Policy = "Always"
+    restartPolicy: str | dict[str, Any] | None = None
     host: str = ""
     nodeName: str = ""
 
@@ -131,6 +139,8 @@ class _Running(msgspec.Struct):
 class _Ended(msgspec.Struct):
     exitCode: int
     reason: str = ""
+    message: str | None = None
+    startedAt: datetime.datetime | None = None
     finishedAt: datetime.datetime | None = None
     containerID: str | None = None
 
@@ -138,12 +148,19 @@ class _Ended(msgspec.Struct):
 class _State(msgspec.Struct):
     waiting: _Waiting | None = None
     running: _Running | None = None
-    termination: _Ended | None = None
-    terminated: _Ended | None = None
+    termination: dict[str, Any] | None = None
+    terminated: dict[str, Any] | None = None
 
     @property
     def ended(self) -> _Ended | None:
-        return self.termination or self.terminated
+        found = self.termination or self.terminated
+        return msgspec.convert(found, _Ended) if found else None
+
+    @property
+    def set(self) -> tuple[str, ...]:
+        """All states that are set, the one that ContainerSeen shows first."""
+        states = {"running": self.running, "terminated": self.termination or self.terminated, "waiting": self.waiting}
+        return tuple(name for name, state in states.items() if state) or ("unknown",)
 
 
 class _Status(msgspec.Struct):
@@ -152,11 +169,20 @@ class _Status(msgspec.Struct):
     lastState: _State = msgspec.field(default_factory=_State)
     restartCount: int | None = None
     containerID: str | None = None
+    ready: bool | None = None
+
+
+class _PodCondition(msgspec.Struct):
+    type: str
+    status: ConditionStatus
 
 
 class _PodStatus(msgspec.Struct):
     phase: str = ""
     containerStatuses: list[_Status] | None = None
+    conditions: list[_PodCondition] = []
+    Condition: list[_PodCondition] = []
+    """The same, as v1beta3 writes it."""
 
 
 class _Pod(msgspec.Struct):
@@ -168,6 +194,13 @@ class _Pod(msgspec.Struct):
 class _Condition(msgspec.Struct):
     type: str
     status: ConditionStatus
+    reason: str | None = None
+    lastHeartbeatTime: datetime.datetime | None = None
+    lastTransitionTime: datetime.datetime | None = None
+
+
+class _NodeInfo(msgspec.Struct):
+    bootID: str | None = None
 
 
 class _NodeSpec(msgspec.Struct):
@@ -177,6 +210,7 @@ class _NodeSpec(msgspec.Struct):
 class _NodeStatus(msgspec.Struct):
     phase: str = ""
     conditions: list[_Condition] | None = None
+    nodeInfo: _NodeInfo = msgspec.field(default_factory=_NodeInfo)
 
 
 class _Node(msgspec.Struct):
@@ -190,6 +224,7 @@ class _About(msgspec.Struct):
     name: str = ""
     uid: str = ""
     fieldPath: str = ""
+    resourceVersion: str = ""
 
 
 class _EventSource(msgspec.Struct):
@@ -202,17 +237,24 @@ class _Event(msgspec.Struct):
     involvedObject: _About
     reason: str
     lastTimestamp: datetime.datetime
+    firstTimestamp: datetime.datetime | None = None
     message: str = ""
     source: _EventSource = msgspec.field(default_factory=_EventSource)
     count: int = 1
 
 
+class _TemplateMeta(msgspec.Struct):
+    labels: dict[str, str] = {}
+
+
 class _Template(msgspec.Struct):
     spec: _PodSpec
+    metadata: _TemplateMeta = msgspec.field(default_factory=_TemplateMeta)
 
 
 class _ControllerSpec(msgspec.Struct):
     replicas: int
+    selector: dict[str, str] = {}
     template: _Template | None = None
 
 
@@ -268,7 +310,7 @@ def read(path: Path) -> Recording:
     if not entries:
         detail = f" ({bad[0].problem} in line {bad[0].line})" if bad else ""
         raise UnreadableFile(f"{path}: no history: expected NDJSON lines of records or watch frames{detail}")
-    return Recording(str(path), entries, bad, ignored)
+    return Recording(str(path), _merged(_refusals(path), entries), bad, ignored)
 
 
 def of_records(name: str, records: list[Record]) -> Recording:
@@ -291,6 +333,59 @@ def _entry(number: int, line: bytes) -> Entry:
     return reader(number, frame)
 
 
+class _Asked(msgspec.Struct):
+    t: float
+    method: str = ""
+    url: str = ""
+    status: int = 0
+    response: str = ""
+
+
+class _Posted(msgspec.Struct):
+    kind: str
+    metadata: _Meta
+    spec: msgspec.Raw
+
+
+class _Beside(msgspec.Struct):
+    actions: list[_Asked]
+    manifest: list[_Posted] | _Posted
+
+
+class _Answer(msgspec.Struct):
+    message: str = ""
+
+
+def _refusals(path: Path) -> Iterator[Entry]:
+    """The replication controllers that the API refused, by the file beside a recording; none if there is no such."""
+    beside = path.with_suffix(".json")
+    if path.suffix != ".ndjson" or not beside.exists():
+        return
+    try:
+        told = msgspec.json.decode(beside.read_bytes(), type=_Beside)
+    except msgspec.DecodeError:
+        return  # something else that has the same name
+    objects = told.manifest if isinstance(told.manifest, list) else [told.manifest]
+    posted = [a for a in told.actions if a.method == "POST" and a.url.endswith("/replicationcontrollers")]
+    controllers = [found for found in objects if found.kind == "ReplicationController"]
+    for asked, controller in zip(posted, controllers, strict=False):
+        if asked.status >= 400:
+            spec = msgspec.json.decode(controller.spec, type=_ControllerSpec)
+            policy = podrecord.policy_of(spec.template.spec.restartPolicy if spec.template else None)
+            refused = msgspec.json.decode(asked.response, type=_Answer).message or str(asked.status)
+            wanted = ControllerSpec(controller.metadata.name, spec.replicas, policy, ())  # type: ignore[arg-type]
+            yield Entry(0, asked.t, history.Action(create_controller=wanted, refused=refused))
+
+
+def _merged(refusals: Iterable[Entry], entries: list[Entry]) -> list[Entry]:
+    """Each refusal before the first line that came later; the lines stay in their order."""
+    merged = list(entries)
+    for refusal in refusals:
+        place = next((n for n, entry in enumerate(merged) if entry.t > refusal.t), len(merged))
+        merged.insert(place, refusal)
+    return merged
+
+
 def _own(number: int, record: Record) -> Entry:
     return Entry(number, record.t, record, "history", record.seq)
 
@@ -309,37 +404,103 @@ def _version(meta: _Meta) -> int | None:
     return int(meta.resourceVersion) if meta.resourceVersion else None
 
 
+class _OldManifest(msgspec.Struct):
+    containers: list[_SpecContainer]
+    restartPolicy: str | dict[str, Any] | None = None
+
+
+class _OldDesired(msgspec.Struct):
+    manifest: _OldManifest
+    host: str = ""
+
+
+class _OldCurrent(msgspec.Struct):
+    status: str = ""
+    Condition: list[_PodCondition] = []
+    info: dict[str, dict[str, Any]] = {}
+
+
+class _OldPod(msgspec.Struct):
+    id: str
+    desiredState: _OldDesired
+    currentState: _OldCurrent
+    uid: str = ""
+    resourceVersion: int | str = ""
+    labels: dict[str, str] = {}
+    annotations: dict[str, str] = {}
+
+    def as_new(self, version: str) -> _Pod:
+        """The same pod, as v1beta3 writes it."""
+        desired, current = self.desiredState, self.currentState
+        statuses = [msgspec.convert({**status, "name": name}, _Status) for name, status in current.info.items()]
+        meta = _Meta(self.id, self.uid, "", str(self.resourceVersion), self.labels, self.annotations)
+        spec = _PodSpec(desired.manifest.containers, desired.manifest.restartPolicy, desired.host)
+        phase = podrecord.phase_of(current.status, version)
+        return _Pod(meta, spec, _PodStatus(phase, statuses or None, [], current.Condition))
+
+
+class _Versioned(msgspec.Struct):
+    apiVersion: str = ""
+
+
 def _pod(number: int, frame: _Line) -> Entry:
-    read = _watch(frame, _Pod)
+    read = _watch(frame, msgspec.Raw)
     if read is None:
         return Entry(number, frame.t, None, frame.stream)
-    told, pod = read
+    told, raw = read
+    version = msgspec.json.decode(raw, type=_Versioned).apiVersion
+    if version in podrecord.OLD:
+        pod = msgspec.json.decode(raw, type=_OldPod).as_new(version)
+    else:
+        pod = msgspec.json.decode(raw, type=_Pod)
     statuses = pod.status.containerStatuses
     seen = PodSeen(
         at=frame.t,
         name=pod.metadata.name,
         uid=pod.metadata.uid or pod.metadata.name,
-        policy=pod.spec.restartPolicy,
+        policy=podrecord.policy_of(pod.spec.restartPolicy),  # type: ignore[arg-type]  # another one is told by the judge
         phase=pod.status.phase,
         members=tuple(c.name for c in pod.spec.containers),
         node=pod.spec.host or pod.spec.nodeName or None,
         containers=tuple(_container(s) for s in statuses) if statuses else None,
         deleted=told == "DELETED",
-        owner=pod.metadata.annotations.get("kubernetes.io/created-by"),
+        owner=_owner(pod.metadata.annotations.get(CREATED_BY)),
         images=tuple(c.image for c in pod.spec.containers),
         probed=tuple(c.name for c in pod.spec.containers if c.livenessProbe),
+        messaged=tuple(c.name for c in pod.spec.containers if c.terminationMessagePath),
+        ready=next((c.status for c in (*pod.status.conditions, *pod.status.Condition) if c.type == "Ready"), None),
+        labels=pod.metadata.labels,
     )
     return Entry(number, frame.t, seen, frame.stream, _version(pod.metadata), told == "ADDED")
 
 
+CREATED_BY = "kubernetes.io/created-by"
+"""The annotation that tells which controller made a pod."""
+
+
+class _Reference(msgspec.Struct):
+    reference: _About
+
+
+def _owner(annotation: str | None) -> str | None:
+    """The name of the controller that made a pod."""
+    return msgspec.json.decode(annotation, type=_Reference).reference.name if annotation else None
+
+
 def _container(status: _Status) -> ContainerSeen:
     state, ended, last = status.state, status.state.ended, status.lastState.ended
+    begun = state.running or ended
     return ContainerSeen(
         name=status.name,
-        state="running" if state.running else "terminated" if ended else "waiting" if state.waiting else "unknown",
+        state=state.set[0],  # type: ignore[arg-type]  # one of the known ones
+        also=state.set[1:],
+        fields=tuple(state.termination or state.terminated or ()),
+        message=ended.message if ended else None,
+        ready=status.ready,
         restarts=status.restartCount,
         exit_code=ended.exitCode if ended else None,
         oom=_is_oom(ended),
+        started_at=_seconds(begun.startedAt) if begun else None,
         finished_at=_seconds(ended.finishedAt) if ended else None,
         last_exit_code=last.exitCode if last else None,
         last_oom=_is_oom(last),
@@ -369,6 +530,7 @@ def _node(number: int, frame: _Line) -> Entry:
         return Entry(number, frame.t, None, frame.stream)
     told, node = read
     conditions = {c.type: c.status for c in node.status.conditions or []}
+    ready = next((c for c in node.status.conditions or [] if c.type == "Ready"), None)
     seen = NodeSeen(
         at=frame.t,
         name=node.metadata.name,
@@ -378,6 +540,11 @@ def _node(number: int, frame: _Line) -> Entry:
         ready=conditions.get("Ready"),
         unschedulable=node.spec.unschedulable,
         deleted=told == "DELETED",
+        conditions=tuple(conditions),
+        ready_reason=ready.reason if ready else None,
+        heartbeat_at=_seconds(ready.lastHeartbeatTime) if ready else None,
+        changed_at=_seconds(ready.lastTransitionTime) if ready else None,
+        boot=node.status.nodeInfo.bootID,
     )
     return Entry(number, frame.t, seen, frame.stream, _version(node.metadata), told == "ADDED")
 
@@ -387,20 +554,25 @@ def _event(number: int, frame: _Line) -> Entry:
     if read is None or read[0] == "DELETED":  # an event that expired tells nothing
         return Entry(number, frame.t, None, frame.stream)
     event = read[1]
-    path = event.involvedObject.fieldPath
+    about, path = event.involvedObject, event.involvedObject.fieldPath
     container = path.removeprefix("spec.containers{").rstrip("}") if path.startswith("spec.containers{") else None
     seen = EventSeen(
         at=frame.t,
-        id=event.metadata.uid or event.metadata.name,
-        reason=EVENTS.get(event.reason, event.reason),
-        object_kind=event.involvedObject.kind,
-        object_name=event.involvedObject.name,
-        object_uid=event.involvedObject.uid or None,
+        id=event.metadata.name or event.metadata.uid,  # with each repetition the uid is a new one
+        reason=events.name_of(event.reason),
+        object_kind=about.kind,
+        object_name=about.name,
+        object_uid=about.uid or None,
         recorded_at=event.lastTimestamp.timestamp(),
         container=container,
         source="/".join(part for part in (event.source.component, event.source.host) if part),
         count=event.count,
         message=event.message,
+        first_at=_seconds(event.firstTimestamp),
+        place=path,
+        version=_version(event.metadata),
+        object_version=int(about.resourceVersion) if about.resourceVersion.isdigit() else None,
+        namespace=event.metadata.namespace,
     )
     return Entry(number, frame.t, seen, frame.stream, _version(event.metadata))
 
@@ -417,8 +589,10 @@ def _controller(number: int, frame: _Line) -> Entry:
         uid=controller.metadata.uid or controller.metadata.name,
         wanted=controller.spec.replicas,
         counted=controller.status.replicas,
-        policy=template.spec.restartPolicy if template else "Always",
+        policy=podrecord.policy_of(template.spec.restartPolicy if template else None),
         deleted=told == "DELETED",
+        selector=controller.spec.selector,
+        labels=template.metadata.labels if template else {},
     )
     return Entry(number, frame.t, seen, frame.stream, _version(controller.metadata))
 
@@ -427,9 +601,13 @@ def _engine(number: int, frame: _Line) -> Entry:
     event = msgspec.json.decode(frame.object, type=_Engine)
     parts = event.Actor.Attributes.get("name", "").split("_")
     known = event.Type == "container" and event.Action in ("create", "start", "oom", "kill", "die")
-    member = parts[1].rpartition(".")[0] if known and len(parts) >= 6 and parts[0] == "k8s" else "POD"
-    if member == "POD":
+    if not known or len(parts) < 6 or parts[0] != "k8s":
         return Entry(number, frame.t, None, frame.stream, event.timeNano)
+    member = parts[1].rpartition(".")[0]
+    if member == "POD":
+        at, action, instance = event.timeNano / 1e9, event.Action, event.Actor.ID
+        sandbox = SandboxSeen(at, action, instance, "_".join(parts[2:-3]), parts[-2])  # type: ignore[arg-type]
+        return Entry(number, frame.t, sandbox, frame.stream, event.timeNano)
     code = event.Actor.Attributes.get("exitCode")
     seen = EngineSeen(
         at=event.timeNano / 1e9,

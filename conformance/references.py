@@ -13,7 +13,7 @@ from typing import Literal
 import msgspec
 
 from conformance.scenario import all_scenarios
-from model import properties, registry
+from model import events, properties, registry
 from model.cluster import Size
 from model.container import POLICIES
 from model.listing import name_of
@@ -59,6 +59,47 @@ JUDGED = {
     "node.condition.only-ready": "Ready is the only condition",
     "node.condition.only-running": "conditions only while Running",
     "replication.template.always-only": "the template of a controller has policy Always",
+    "replication.template.selector": "the selector of a controller is not empty, and its template's labels match",
+    "replication.template.replicas": "no controller wants a negative number of pods",
+    "replication.count.status": "at rest, a controller's record says how many pods count",
+    "node.condition.kubelet-writes": "Ready is True or False with a reason of the kubelet",
+    "node.condition.kubelet-reasons": "Ready is True or False with a reason of the kubelet",
+    "node.condition.controller-writes": "Ready is Unknown with a reason of the node controller",
+    "node.condition.controller-reasons": "Ready is Unknown with a reason of the node controller",
+    "node.condition.never-reported": "no node that has reported is said to have never reported",
+    "node.condition.silent.heartbeat-kept": "a silent node keeps its heartbeat time",
+    "node.condition.unknown-stamps-time": "a node that becomes Unknown has a new time of transition",
+    "pod.binding.spec-immutable": "of a pod's spec only the images change",
+    "pod.life.no-final-phase": "a pod is deleted with the status that it had",
+    "pod.phase.update-keeps-status": "a pod that is bound, or gets another image, keeps its status",
+    "pod.phase.other-policy": "a pod's restart policy is one of three",
+    "pod.phase.unnamed-ignored": "the phase is not made of statuses of containers that are not in the spec",
+    "pod.phase.readiness-ignored": "the phase is not made of readiness",
+    "pod.phase.one-or-two": "the phase of one or two containers is that of the decision table",
+    "pod.phase.wire-names": "frames of v1beta1 and v1beta2 are read by their own words for phases",
+    "pod.restart.wire-names": "frames of v1beta1 and v1beta2 are read by their own words for policies",
+    "pod.restart.default-always": "a frame without a restart policy is read as Always",
+    "pod.restart.sandbox-died": "a sandbox that has died is not started again",
+    "pod.sharing.pause-container": "a sandbox that has died is not started again",
+    "pod.container.three-states": "a container is in one state",
+    "pod.container.none-set": "a container in no state counts as unknown",
+    "pod.container.termination-fields": "a Termination has the fields that it may and must have",
+    "pod.container.termination-message": "a Termination has a message only if the spec names a file for one",
+    "pod.container.newest": "the instance shown is never older than one shown before",
+    "pod.container.last-state": "the last instance shown is the one before the newest, by the engine's account",
+    "pod.container.running": "a running container names its instance, and since when it runs agrees with the engine",
+    "pod.container.terminated": "a terminated container names its instance; code and end agree with the engine",
+    "pod.container.oom-reason": "what ran out of memory by the engine's account says so",
+    "pod.container.never-ran": "a container that waits with an instance says why",
+    "pod.container.no-instance": "a container that waits without an instance says why",
+    "pod.container.waiting-reason": "a container that waits has a reason",
+    "pod.container.count-carried": "without an instance the restart count does not fall",
+    "pod.container.ready": "only a running container is ready",
+    "pod.container.ready-condition": "a pod is Ready if, and only if, all its containers are",
+    "pod.event.spelling": "reasons of events are in lower camel case, but for SystemOOM",
+    "pod.event.source-host": "an event of the kubelet names its host, which is the pod's node",
+    "pod.event.merged": "an event that is seen again has grown, and is otherwise the same",
+    "node.event.object": "an event of a node has the node's name as uid, and lies in namespace default",
     "node.record.trailing-commas": "a node record with a trailing comma is refused with its place",
     "node.record.trailing-commas.kubectl": "a node record with a trailing comma is refused with its place",
     "node.record.example-accepted": "the document's node record without its trailing commas is accepted",
@@ -66,6 +107,12 @@ JUDGED = {
     "node.record.id-validates": "a node record without an id is refused",
 }
 """What `conformance.judge` and `conformance.noderecord` check by themselves, by rule."""
+
+JUDGED_EVENTS = [
+    *((kind.rules, f"{kind.component} alone records {kind.reason}, about a {kind.about}") for kind in events.KINDS),
+    *((never.rules, f"{never.component} records nothing else about a {never.about}") for never in events.NEVER),
+]
+"""What the judge checks of every event, by the tables of `model.events`."""
 
 
 @functools.cache
@@ -96,7 +143,8 @@ def references() -> dict[str, tuple[Reference, ...]]:
         for entry in listing.rows:
             for rule in entry.rules:
                 found[rule].append(Reference("entry", listing.name, name_of(entry)))
-    for rule, what in JUDGED.items():
+    judged = [*JUDGED.items(), *((rule, what) for rules, what in JUDGED_EVENTS for rule in rules)]
+    for rule, what in judged:
         found[rule].append(Reference("judge", "every history", what))
     return {rule: tuple(dict.fromkeys(refs)) for rule, refs in found.items()}
 

@@ -120,7 +120,9 @@ class ContainerSeen(msgspec.Struct, frozen=True, omit_defaults=True):
     ``state`` is that of the newest incarnation; ``unknown`` where none is set. ``exit_code`` and ``oom`` belong to a
     terminated one, ``last_*`` to the incarnation before the newest. ``restarts`` counts the incarnations begun after
     the first; None where the status does not say. ``instance`` and ``last_instance`` tell incarnations apart.
-    ``started_at`` and ``finished_at`` are None where they are not known.
+    ``started_at`` and ``finished_at`` are None where they are not known. ``also`` are states that are set besides,
+    ``fields`` what a terminated one says on the wire, ``message`` what the container left behind, ``ready`` whether it
+    can serve.
     """
 
     name: str
@@ -136,6 +138,10 @@ class ContainerSeen(msgspec.Struct, frozen=True, omit_defaults=True):
     last_instance: str | None = None
     instance: str | None = None
     reason: str | None = None
+    also: tuple[str, ...] = ()
+    fields: tuple[str, ...] = ()
+    message: str | None = None
+    ready: bool | None = None
 
 
 class PodSeen(msgspec.Struct, frozen=True, omit_defaults=True, tag="pod"):
@@ -157,6 +163,11 @@ class PodSeen(msgspec.Struct, frozen=True, omit_defaults=True, tag="pod"):
     images: tuple[str, ...] = ()
     probed: tuple[str, ...] = ()
     """Members with a liveness probe."""
+    messaged: tuple[str, ...] = ()
+    """Members that may leave a message."""
+    ready: ConditionStatus | None = None
+    """The pod's condition Ready."""
+    labels: dict[str, str] = {}
 
 
 class NodeSeen(msgspec.Struct, frozen=True, omit_defaults=True, tag="node"):
@@ -170,13 +181,23 @@ class NodeSeen(msgspec.Struct, frozen=True, omit_defaults=True, tag="node"):
     ready: ConditionStatus | None = None
     unschedulable: bool = False
     deleted: bool = False
+    conditions: tuple[str, ...] = ()
+    """The kinds of all conditions that the record has."""
+    ready_reason: str | None = None
+    heartbeat_at: float | None = None
+    """When the agent of the node last reported, and, below, when Ready last changed: by the clock of who wrote it."""
+    changed_at: float | None = None
+    boot: str | None = None
+    """What tells one boot of the machine from the next."""
 
 
 class EventSeen(msgspec.Struct, frozen=True, omit_defaults=True, tag="event"):
     """A recorded event. ``reason`` is one of `EVENT_REASONS` where one fits, else the runtime's own word.
 
     ``source`` names the component: events of one source come in the order in which they happened.
-    ``count`` is how often this same event has happened so far, ``recorded_at`` when it last did.
+    ``count`` is how often this same event has happened so far, ``first_at`` when it first did, and ``recorded_at`` when
+    it last did. ``place`` is the part of the object that it is about, ``version`` its own version and
+    ``object_version`` that of the object as its source knew it, ``namespace`` where the event itself lies.
     """
 
     at: float
@@ -190,6 +211,11 @@ class EventSeen(msgspec.Struct, frozen=True, omit_defaults=True, tag="event"):
     source: str = ""
     count: int = 1
     message: str = ""
+    first_at: float | None = None
+    place: str = ""
+    version: int | None = None
+    object_version: int | None = None
+    namespace: str = ""
 
 
 EVENT_REASONS: dict[str, str] = {
@@ -209,7 +235,8 @@ EVENT_REASONS: dict[str, str] = {
 
 
 class ControllerSeen(msgspec.Struct, frozen=True, omit_defaults=True, tag="controller"):
-    """A replication controller at one moment: wanted and counted pods, and its template's restart policy."""
+    """A replication controller at one moment: wanted and counted pods, and its template's restart policy and labels;
+    ``selector`` tells its pods from others."""
 
     at: float
     name: str
@@ -218,6 +245,8 @@ class ControllerSeen(msgspec.Struct, frozen=True, omit_defaults=True, tag="contr
     counted: int
     policy: str
     deleted: bool = False
+    selector: dict[str, str] = {}
+    labels: dict[str, str] = {}
 
 
 class EngineSeen(msgspec.Struct, frozen=True, omit_defaults=True, tag="engine"):
@@ -235,6 +264,16 @@ class EngineSeen(msgspec.Struct, frozen=True, omit_defaults=True, tag="engine"):
     exit_code: int | None = None
 
 
+class SandboxSeen(msgspec.Struct, frozen=True, omit_defaults=True, tag="sandbox"):
+    """One event of the container engine about the sandbox of a pod, which holds its network."""
+
+    at: float
+    action: Literal["create", "start", "oom", "kill", "die"]
+    instance: str
+    pod: str
+    uid: str
+
+
 class FrameSeen(msgspec.Struct, frozen=True, omit_defaults=True, tag="frame"):
     """A raw frame of the runtime's own, from which the adapter made other observations. It is kept for people to
     compare; no rule speaks of it. ``source`` names where it came from."""
@@ -244,7 +283,7 @@ class FrameSeen(msgspec.Struct, frozen=True, omit_defaults=True, tag="frame"):
     frame: dict[str, Any]
 
 
-Observation = PodSeen | NodeSeen | EventSeen | ControllerSeen | EngineSeen | FrameSeen
+Observation = PodSeen | NodeSeen | EventSeen | ControllerSeen | EngineSeen | SandboxSeen | FrameSeen
 
 # --- the protocol ---------------------------------------------------------------------------------------------------
 

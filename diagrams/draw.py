@@ -33,19 +33,28 @@ MEANINGS = {
     "waiting": (
         *("Pending", "Unknown", "Absent", "Unbound", "NoRecord", "NoAddress", "NoSandbox", "NotSetUp", "NotStarted"),
         *("Starting", "Registering", "Unlisted", "Idle", "Armed", "Fresh", "Empty", "AnyString"),
-        *("NoController", "Want0", "Have0", "Open"),
+        *("NoController", "Want0", "Have0"),
+        *("NoInstance", "Created", "Unfinished", "NoneKept", "Open", "Unset", "NoneRun", "Nothing", "Elsewhere"),
+        *("NoMirror", "NoEvent", "Waiting"),
     ),
     "running": (
         *("Running", "True", "Bound", "Recorded", "Filled", "Bare", "Listed", "On", "Cloud", "Static", "Up", "Old"),
         *("Some", "Started", "Schedulable", "Addressed", "OnHost", "Written", "Clean", "Dirty", "Right"),
         *("Want1", "Want2", "Have1", "Have2", "Have3", "ListedInUpperCase", "Met"),
+        *("UpAgain", "Due", "Kept", "Exact", "Low", "Answers", "Present", "Reported", "Adopted", "PostStartRun"),
+        *("Match", "Allowed", "Mounts", "Working", "Mirrored", "Once", "Repeated", "Little", "SamePort", "TooMuch"),
     ),
-    "succeeded": ("Succeeded",),
+    "succeeded": ("Succeeded", "ExitedWell", "Finished", "Final"),
     "failed": (
         *("Failed", "False", "DiskDied", "NodeLost", "Refused", "Cut", "Elapsed", "Fired", "None", "Unschedulable"),
         *("Dead", "Off", "CloudOff", "Wrong"),
+        *("Down", "ExitedBadly", "Unavailable", "Broken", "Missing", "Hidden", "Lost", "Silent", "Stopping", "Killing"),
+        *("Differ", "Forbidden", "Fails"),
     ),
-    "gone": ("Deleted", "Removed", "Terminated", "Stopped", "Released", "Destroyed"),
+    "gone": (
+        *("Deleted", "Removed", "Terminated", "Stopped", "Released", "Destroyed"),
+        *("GonePending", "GoneRunning", "GoneSucceeded", "GoneFailed", "Gone", "Ended"),
+    ),
 }
 """The states of each meaning. What a container's state means is its class for the decision table."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -10,7 +11,7 @@ from typing import Protocol, TypeVar
 from tabulate import tabulate
 
 from diagrams.draw import stem
-from model import registry
+from model import events, registry
 from model.container import POLICIES
 from model.listing import Listing
 from model.listings import LISTINGS
@@ -269,7 +270,9 @@ def _tables(profiles: Collection[Profile]) -> str:
         + ", ".join(f"[{name}](#{_place(profile.name, name)})" for name in [*_names(profile), "decisions"])
         for profile in profiles
     ]
-    text = [ABOUT_TABLES, "\n".join(contents)]
+    contents = [textwrap.fill(line, 120, subsequent_indent="  ", break_on_hyphens=False) for line in contents]
+    coded = any(profile.name == "v0.17.0" for profile in profiles)
+    text = [ABOUT_TABLES, "\n".join([*contents, *(["- [events of v0.17.0](#v0.17.0-events)"] if coded else [])])]
     named: set[str] = set()
     for profile in profiles:
         text += [f"## {profile.name}", f"{profile.summary[0].upper()}{profile.summary[1:]}."]
@@ -278,8 +281,24 @@ def _tables(profiles: Collection[Profile]) -> str:
             named.update(rule for row in table.all_rows() for rule in row.rules)
         text.append(_decisions(profile))
         named.update(rule for decision in profile.decisions() for rule in decision.rules)
+    if coded:
+        text.append(_kinds_of_events())
+        named.update(rule for row in (*events.KINDS, *events.NEVER) for rule in row.rules)
     text.append("\n".join(f"[{rule_id}]: {_page(registry.rule(rule_id))}#{rule_id}" for rule_id in sorted(named)))
     return "\n\n".join(text) + "\n"
+
+
+def _kinds_of_events() -> str:
+    """The events of v0.17.0: who records what, and what nobody does."""
+    kinds = [[kind.reason, kind.component, kind.about, kind.when, _links(kind.rules)] for kind in events.KINDS]
+    never = [[row.component, row.about, row.words.replace("|", ", ") or "anything", _links(row.rules)]
+             for row in events.NEVER]  # fmt: skip
+    return "\n\n".join([
+        f"## {_anchor('v0.17.0-events')}Events of v0.17.0",
+        _table(kinds, ["reason", "recorded by", "about a", "when", "rules"]).rstrip(),
+        "What is never recorded: other reasons with one of these words in them.",
+        _table(never, ["by", "about a", "with", "rules"]).rstrip(),
+    ])  # fmt: skip
 
 
 def _names(profile: Profile) -> list[str]:

@@ -11,6 +11,9 @@ incarnation has then been begun (that is what the restart count counts) and will
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Literal
+
 from model.lts.table import Row, Table
 
 POLICIES = ("Always", "OnFailure", "Never")
@@ -104,3 +107,36 @@ CODE = container_tables(CODE_ROWS, CODE_RESTARTS)
 def final(table: Table) -> tuple[str, ...]:
     """The states in which a container has ended for good: the table has no way on."""
     return tuple(state for state in ENDED if state in table.states and not table.allowed(state))
+
+
+# --- how a status shows a container (v0.17.0) -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a status must have that shows this: whether an instance is named, always, never, or maybe."""
+
+    instance: Literal["always", "never", "maybe"]
+    rules: tuple[str, ...]
+
+
+SHOWN: dict[str, Shown | None] = {
+    "waiting": Shown("maybe", ("pod.container.never-ran", "pod.container.no-instance")),
+    "running": Shown("always", ("pod.container.running",)),
+    "terminated": Shown("always", ("pod.container.terminated",)),
+    "unknown": None,
+}
+"""The states of a status. None of the three set is no state of its own: nothing is said (pod.container.none-set)."""
+
+WAITING = {
+    "Container cannot run": Shown("always", ("pod.container.never-ran",)),
+    "image ready, container is creating": Shown("never", ("pod.container.no-instance",)),
+    "image is not ready on the node": Shown("never", ("pod.container.no-instance",)),
+}
+"""The reasons of a waiting container. Any other one is the error of the last attempt (pod.container.waiting-reason)."""
+
+TERMINATION = ("exitCode", "signal", "reason", "message", "startedAt", "finishedAt", "containerID")
+"""What a Termination may say."""
+
+ALWAYS_TOLD = ("exitCode", "startedAt", "finishedAt", "containerID")
+"""What it always says."""

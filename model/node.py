@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from model.lts.table import Row, Table
 
 # --- profile seed: Pending -> Running -> Terminated, conditions only while Running ----------------------------------
@@ -80,3 +82,28 @@ CODE_NODE = Table(
     ),
     {"Recorded": (READY,)},
 )
+
+# --- who writes the condition Ready, and with which reason (v0.17.0) ------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Posting:
+    """One way in which Ready is written: its status, who writes it, and the reason given."""
+
+    status: str
+    writer: str
+    reason: str
+    rules: tuple[str, ...]
+
+
+BY_KUBELET = ("node.condition.kubelet-writes", "node.condition.kubelet-reasons")
+BY_CONTROLLER = ("node.condition.controller-writes", "node.condition.controller-reasons")
+NEVER_POSTED = "Kubelet never posted node status."
+
+POSTINGS = (
+    Posting("True", "kubelet", "kubelet is posting ready status", BY_KUBELET),
+    Posting("False", "kubelet", "container runtime is down", BY_KUBELET),
+    Posting("Unknown", "node controller", NEVER_POSTED, BY_CONTROLLER),
+    Posting("Unknown", "node controller", "Kubelet stopped posting node status.", BY_CONTROLLER),
+)
+"""All of them: the kubelet never writes Unknown, the node controller nothing else."""

@@ -161,17 +161,19 @@ DECISIONS = (
              ("Running", "Running", "Failed"),
              ("pod.phase.failed", "pod.phase.some-failed", "pod.phase.onfailure-never-failed")),
     Decision("some unknown", ("unknown",), ("waiting",), ("Pending", "Pending", "Pending"),
-             ("pod.phase.unknown-state",)),
+             ("pod.phase.unknown-state", "pod.container.none-set")),
     Decision("no containers", (), CLASSES, ("Pending", "Pending", "Pending"),
              ("pod.phase.no-containers", "pod.concept.containers")),
 )  # fmt: skip
 
 
 def decide(policy: str, classes: frozenset[str]) -> tuple[str, Decision]:
-    """The phase of a pod whose containers are in just these classes, and the row that decided."""
+    """The phase of a pod whose containers are in just these classes, and the row that decided. A policy that is none
+    counts as OnFailure (pod.phase.other-policy)."""
+    column = POLICIES.index(policy if policy in POLICIES else "OnFailure")
     for row in DECISIONS:
         if row.fits(classes):
-            return row.phases[POLICIES.index(policy)], row
+            return row.phases[column], row
     raise AssertionError("the decision table is complete")  # pragma: no cover - a test proves it
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from model import container, node, nodecontroller, pod, registry, replication, scheduler, sharing
+from model import container, kubelet, node, nodecontroller, pod, registry, replication, scheduler, sharing
 from model.lts.table import Row, Table
 
 
@@ -62,7 +62,10 @@ class Profile:
 
 
 def _parts(*tables: Table) -> dict[str, Table]:
-    return {table.name: table for table in tables}
+    parts = {table.name: table for table in tables}
+    if len(parts) < len(tables):
+        raise ValueError("two tables of a profile have one name")
+    return parts
 
 
 SEED = Profile(
@@ -118,6 +121,7 @@ CODE = Profile(
         sharing.CODE_SANDBOX,
         sharing.CODE_VOLUME,
         sharing.LAYER,
+        *kubelet.TABLES,
     ),
     oom_is_failure=False,
     exit_events=False,

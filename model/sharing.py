@@ -30,7 +30,7 @@ CODE_SANDBOX = Table(
         Row("NoSandbox", "create_on_host", "OnHost", ("pod.sharing.host-network",)),
         Row("Addressed", "sandbox_died", "Dead", ("pod.restart.sandbox-died", "pod.sharing.pause-essential")),
         Row("OnHost", "sandbox_died", "Dead", ("pod.restart.sandbox-died", "pod.sharing.pause-essential")),
-        Row("Dead", "create_sandbox", "Addressed", ("pod.restart.sandbox-died",)),
+        Row("Dead", "create_sandbox", "Addressed", ("pod.restart.sandbox-died", "pod.restart.sandbox-died.new-ip")),
         Row("Dead", "create_on_host", "OnHost", ("pod.restart.sandbox-died", "pod.sharing.host-network")),
         Row("Addressed", "release", "Released", ("pod.life.containers-stopped", "pod.phase.final.leftovers")),
         Row("OnHost", "release", "Released", ("pod.life.containers-stopped", "pod.phase.final.leftovers")),

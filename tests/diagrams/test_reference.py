@@ -9,7 +9,7 @@ import pytest
 from conformance.references import describing, references, unchecked
 from diagrams.draw import draw, stem
 from diagrams.reference import _plain, write_reference
-from model import registry
+from model import events, registry
 from model.listings import LISTINGS
 from model.profiles import PROFILES
 from model.situations import situations
@@ -235,6 +235,14 @@ def test_the_decisions_and_the_classes_of_each_profile_are_there(out: Path) -> N
             assert [cell.strip() for cell in line.split("|")[4:7]] == list(decision.phases)
         for state, its in profile.class_of.items():
             assert re.search(rf"^\| {its} .*\b{state}\b", section, re.MULTILINE)
+
+
+def test_the_events_of_v0_17_0_are_there(out: Path) -> None:
+    section = texts(out)["reference/tables.md"].split('<a id="v0.17.0-events"></a>')[1]
+    for kind in events.KINDS:
+        [line] = [line for line in section.splitlines() if line.startswith(f"| {kind.reason} ")]
+        assert [cell.strip() for cell in line.split("|")[2:5]] == [kind.component, kind.about, kind.when]
+        assert re.findall(r"\[([^]]+)\]", line) == list(kind.rules)
 
 
 def test_the_index_counts_every_rule_once(out: Path) -> None:

@@ -1,0 +1,123 @@
+"""The judge of nodes: each frame against the oracle, and against the one before of the same node."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+from conformance import oracle
+from conformance.evidence import is_down
+from conformance.judges.case import Case, Finding
+from conformance.oracle import NodeOracle
+from conformance.recordings import Entry
+from conformance.runtime import NodeSeen
+from conformance.verdict import Verdict
+from model.node import NEVER_POSTED, POSTINGS
+
+NODE_PHASE_RULES = (
+    "node.phase.values", "node.phase.pending", "node.phase.running", "node.phase.terminated",
+    "node.phase.terminated.refuses", "node.phase.terminated.pods-deleted", "node.condition.only-running",
+)  # fmt: skip
+REACHABLE_RULES = ("node.condition.kinds", "node.condition.reachable")
+
+
+@dataclass
+class NodeJudge:
+    """The judge of all nodes of a case."""
+
+    case: Case
+    nodes: dict[str, NodeOracle] = field(default_factory=dict)
+    lines: dict[str, int] = field(default_factory=dict)
+    frames: dict[str, list[tuple[int | None, NodeSeen]]] = field(default_factory=lambda: defaultdict(list))
+    """All frames of a node, with their versions."""
+    shown: set[str] = field(default_factory=set)
+    """Fields of nodes that were shown at least once."""
+
+    def take(self, entry: Entry, seen: NodeSeen) -> None:
+        """Judge one observation of a node."""
+        line = entry.line
+        known = self.nodes.get(seen.name)
+        if known is None or (known.last and known.last.uid != seen.uid):
+            known = self.nodes[seen.name] = NodeOracle(self.case.profile)
+        self.shown |= {name for name in ("phase", "reachable") if getattr(seen, name) is not None}
+        was, before = known.states, known.last
+        explained = known.observe(seen)
+        last_line = self.lines.get(seen.name, 0)
+        never_set = self.case.held("node.phase.never-set")
+        if never_set and before is not None and before.phase != seen.phase:
+            why = f"the phase changes from {before.phase!r} to {seen.phase!r}"
+            self.case.fail(never_set, f"node {seen.name}", why, line, last_line)
+        if not explained.belief:
+            self.case.fail(explained.rules, f"node {seen.name}", explained.why, line, last_line, explained.allowed)
+        else:
+            table = self.case.profile.node.flattened()
+            for row in oracle.shortest(table, was, frozenset((s, None) for s in explained.belief), frozenset()):
+                if self._is_shown(row.rules, seen):
+                    self.case.cover(*row.rules)
+            if seen.phase is not None:
+                self.case.cover("node.phase.values", "node.condition.only-running", "node.phase.pending")
+            if seen.reachable is not None and seen.ready is not None:
+                self.case.cover("node.condition.kinds")
+            if seen.phase is None:
+                self.case.cover("node.phase.never-set")
+            if seen.reachable is None and seen.ready is not None:
+                self.case.cover("node.condition.only-ready")
+        if self.case.profile.name == "v0.17.0":
+            self._condition(line, seen)
+            self._since(entry, seen, before)
+        self.frames[seen.name].append((entry.api_version, seen))
+        self.lines[seen.name] = line
+
+    def _condition(self, line: int, seen: NodeSeen) -> None:
+        """Who may write which status of Ready, and with which reason (`model.node.POSTINGS`)."""
+        if seen.ready is None or seen.ready_reason is None:
+            return
+        postings = [posting for posting in POSTINGS if posting.status == seen.ready]
+        reasons = [posting.reason for posting in postings]
+        why = f"Ready is {seen.ready}, with the reason {seen.ready_reason!r}"
+        fits = seen.ready_reason in reasons
+        self.case.holds(fits, postings[0].rules, f"node {seen.name}", why, line, " or ".join(map(repr, reasons)))
+        reported = any(frame.uid == seen.uid and frame.ready is not None for _, frame in self.frames[seen.name])
+        if fits and seen.ready_reason == NEVER_POSTED:
+            self.case.holds(not reported, ("node.condition.never-reported",), f"node {seen.name}",
+                            "is said to have never reported, but it had", line)  # fmt: skip
+
+    def _since(self, entry: Entry, seen: NodeSeen, before: NodeSeen | None) -> None:
+        """What a frame must have of the one before: the heartbeat of a silent node, and no other conditions."""
+        if before is None or before.uid != seen.uid or seen.deleted:
+            return
+        name, certain = f"node {seen.name}", self.case.gapless(self.frames[seen.name][-1][0], entry.api_version)
+        if more := set(seen.conditions) - set(before.conditions) - {"Ready"}:
+            reason = f"has a new condition {', '.join(sorted(more))}"
+            self.case.fail(("node.condition.only-ready",), name, reason, entry.line, 0, "Ready")
+        if seen.ready != "Unknown" or before.heartbeat_at is None or seen.heartbeat_at is None:
+            return
+        kept = seen.heartbeat_at == before.heartbeat_at if certain else seen.heartbeat_at >= before.heartbeat_at
+        self.case.holds(kept, ("node.condition.silent.heartbeat-kept",), name,
+                        "is silent, but its heartbeat is another than before", entry.line)  # fmt: skip
+        if certain and before.ready != "Unknown":
+            self.case.holds(seen.changed_at != before.changed_at, ("node.condition.unknown-stamps-time",), name,
+                            "became Unknown, but the time of the transition is the old one", entry.line)  # fmt: skip
+
+    @staticmethod
+    def _is_shown(rules: tuple[str, ...], seen: NodeSeen) -> bool:
+        """Whether the observation shows what the rules speak of: an unseen phase or condition proves nothing."""
+        if any(r.startswith("node.phase.") for r in rules):
+            return seen.phase is not None
+        if "node.condition.reachable" in rules:
+            return seen.reachable is not None
+        return seen.ready is not None or seen.deleted
+
+    def lost(self) -> set[str]:
+        """The nodes that are lost now, by what was done to them or seen of them."""
+        return self.case.down | {node.last.name for node in self.nodes.values() if node.last and is_down(node.last)}
+
+    def not_shown(self) -> None:
+        """What a recording cannot show is told as skipped: an unseen phase or condition is no failure."""
+        for rules, shown, what in (
+            (NODE_PHASE_RULES, "phase", "node phase (v0.17.0 never sets one: NODE-PHASE-2)"),
+            (REACHABLE_RULES, "reachable", "condition NodeReachable (v0.17.0 knows none: NODE-COND-1)"),
+        ):
+            unseen = tuple(r for r in self.case.held(*rules) if r not in self.case.covered)
+            if self.nodes and unseen and shown not in self.shown and self.case.profile.name == "seed":
+                self.case.findings.append(Finding(Verdict.SKIP, unseen, "nodes", f"the recording shows no {what}"))

@@ -1,0 +1,350 @@
+"""The judge of pods: each frame against the oracle; what never changes; counts, addresses, deletions."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+from conformance import oracle
+from conformance.engine import EngineOracle, Ledger
+from conformance.exits import Exits
+from conformance.judges.case import Case
+from conformance.judges.nodes import NodeJudge
+from conformance.judges.statuses import StatusJudge
+from conformance.oracle import PodOracle
+from conformance.recordings import Entry
+from conformance.runtime import ContainerSeen, EngineSeen, PodSeen, SandboxSeen
+from model import container, pod
+
+PHASE_TABLE = frozenset(rule for decision in pod.DECISIONS for rule in decision.rules if rule.startswith("pod.phase."))
+"""The rules by which the phase is made of the containers' states."""
+
+
+@dataclass
+class KnownPod:
+    """What is known of one pod."""
+
+    oracle: PodOracle
+    engine: EngineOracle
+    first: PodSeen
+    line: int = 0
+    version: int | None = None
+    """The line and the version of the last observation."""
+    bound: int | None = None
+    bound_line: int = 0
+    """The version and the line with which it was bound, if it was seen unbound before."""
+    exits: Exits = field(default_factory=Exits)
+    ledger: Ledger = field(default_factory=Ledger)
+    deleted: bool = False
+    failed: bool = False
+
+    @property
+    def node(self) -> str | None:
+        """The node that it was last seen on."""
+        return self.oracle.last.node if self.oracle.last else None
+
+
+@dataclass
+class PodJudge:
+    """The judge of all pods of a case."""
+
+    case: Case
+    nodes: NodeJudge
+    sandboxes: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    """The sandboxes of a pod, by its uid, that have ended."""
+    pods: dict[str, KnownPod] = field(default_factory=dict)
+    """By uid."""
+    names: dict[str, str] = field(default_factory=dict)
+    """The uid that a name had last."""
+    early: dict[str, list[tuple[int, EngineSeen]]] = field(default_factory=lambda: defaultdict(list))
+    """Events of the engine about pods that no frame has shown yet: it is ahead of the API."""
+    addresses: dict[str, str] = field(default_factory=dict)
+    """The pod, by uid, that was last seen with an address."""
+    unfit: dict[int, set[str]] = field(default_factory=dict)
+    """For each creation of a pod, by line, the nodes that were then known to be held down, or to have ended, and that
+    have been so since."""
+
+    def __post_init__(self) -> None:
+        self.statuses = StatusJudge(self.case)
+
+    def named(self, name: str) -> KnownPod | None:
+        """The pod that had this name last."""
+        uid = self.names.get(name)
+        return self.pods[uid] if uid else None
+
+    def take(self, entry: Entry, seen: PodSeen) -> None:
+        """Judge one observation of a pod."""
+        line = entry.line
+        if seen.policy not in container.POLICIES:
+            self._no_policy(line, seen)
+            return
+        known = self.pods.get(seen.uid)
+        if known is None:
+            killed = frozenset(self.case.evidence.killed[seen.uid])
+            of = PodOracle(self.case.profile, seen.policy, seen.members, killed=killed)
+            known = self.pods[seen.uid] = KnownPod(of, EngineOracle(of), seen)
+            self.names[seen.name] = seen.uid
+            for earlier, event in self.early.pop(seen.uid, ()):
+                self.engine(earlier, event)
+        name = f"pod {seen.name}"
+        before = known.oracle.last
+        if known.deleted:
+            self.case.fail(
+                self.case.held("pod.life.not-by-itself"), name, "is seen again after it was deleted", line, known.line
+            )
+            return
+        if problem := _spec_problem(seen, known.first):
+            rules = self.case.held("pod.binding.spec-immutable", "pod.restart.policies", "pod.concept.containers")
+            self.case.fail(rules, name, problem, line, known.line)
+            known.line, known.failed = line, True
+            return
+        if seen.phase not in pod.PHASES[:4]:
+            self.case.fail(("pod.phase.values", "pod.phase.five-values", "pod.phase.unknown-never-set"), name,
+                       f"the phase is {seen.phase!r}", line, known.line, ", ".join(pod.PHASES[:4]))  # fmt: skip
+            known.line = line
+            return
+        self._binding(line, seen, before, known.line)
+        self._address(line, seen, before, known.line)
+        self._counts(line, seen, before, known.line)
+        if before is not None and before.node is None and seen.node:
+            known.bound, known.bound_line = entry.api_version, line
+        if self.case.profile.name == "v0.17.0":
+            self.statuses.take(entry, seen, before)
+            self._written(entry, seen, known)
+        was = dict(known.oracle.belief)
+        explained = known.oracle.observe(seen, self.case.evidence.barred(seen))
+        if not explained.belief:
+            rules = explained.rules
+            if "pod.phase.final" not in rules and any(rule in PHASE_TABLE for rule in rules):
+                rules += tuple(rule for rule, misled in self._not_of(seen).items() if misled)
+            self.case.fail(rules, name, explained.why, line, known.line, explained.allowed)
+            known.failed = True
+        else:
+            self._explained(seen, before, was, explained.belief)
+        known.exits.note(line, seen, known.oracle)
+        if seen.deleted:
+            self._deletion(line, seen, known)
+        known.line, known.version = line, entry.api_version
+
+    def _no_policy(self, line: int, seen: PodSeen) -> None:
+        rules, reason = ("pod.restart.policies", "pod.phase.other-policy"), f"the restart policy is {seen.policy!r}"
+        self.case.fail(rules, f"pod {seen.name}", reason, line, 0, ", ".join(container.POLICIES))
+
+    def _not_of(self, seen: PodSeen) -> dict[str, bool]:
+        """What a phase is not made of, by rule, and whether a phase made of it would be the one that is seen: statuses
+        of others than the members, and readiness."""
+        statuses = seen.containers or ()
+        found = {}
+        if any(s.name not in seen.members for s in statuses):
+            found["pod.phase.unnamed-ignored"] = self._made_of([_class_of(s) for s in statuses], seen)
+        if any(s.state == "running" and s.ready is False for s in statuses):
+            ready = ["waiting" if s.state == "running" and s.ready is False else _class_of(s) for s in statuses]
+            found["pod.phase.readiness-ignored"] = self._made_of(ready, seen)
+        if statuses and len(seen.members) <= 2:
+            found["pod.phase.one-or-two"] = True
+        return found
+
+    @staticmethod
+    def _made_of(classes: list[str], seen: PodSeen) -> bool:
+        return pod.decide(seen.policy, frozenset(classes))[0] == seen.phase
+
+    def _written(self, entry: Entry, seen: PodSeen, known: KnownPod) -> None:
+        """A write changes the spec or the status, never both; a deletion neither. Proved if no frame can be missing."""
+        before = known.oracle.last
+        if before is None or not self.case.gapless(known.version, entry.api_version):
+            return
+        status = (seen.phase, seen.containers, seen.ready) == (before.phase, before.containers, before.ready)
+        if seen.deleted:
+            self.case.holds(status, ("pod.life.no-final-phase",), f"pod {seen.name}",
+                            "has another status at its deletion than before", entry.line)  # fmt: skip
+        elif (seen.node, seen.images) != (before.node, before.images):
+            self.case.holds(status, ("pod.phase.update-keeps-status",), f"pod {seen.name}",
+                            "has another status after an update of its spec", entry.line)  # fmt: skip
+
+    def _binding(self, line: int, seen: PodSeen, before: PodSeen | None, last_line: int) -> None:
+        if before is not None and before.node and seen.node != before.node:
+            self.case.fail(("pod.binding.never-moved",), f"pod {seen.name}",
+                       f"moved from {before.node} to {seen.node or 'no node'}", line, last_line,
+                       before.node)  # fmt: skip
+        if seen.node and (before is None or not before.node):
+            self.case.cover("pod.binding.scheduler")
+            if self.case.evidence.own and not self.case.evidence.lost and seen.node not in self.case.evidence.nodes:
+                self.case.fail(("pod.binding.scheduler",), f"pod {seen.name}",
+                           f"is bound to {seen.node}, a node that there is not", line, last_line)  # fmt: skip
+            if seen.node in self.unfit.get(self.case.evidence.creation(seen) or 0, ()) and not self.case.evidence.lost:
+                self.case.fail(("pod.binding.candidate", "scheduler.candidate.ready"), f"pod {seen.name}",
+                           f"is bound to {seen.node}, which was known to be unfit when the pod was created and has "
+                           "been since", line, last_line, "unbound")  # fmt: skip
+
+    def _address(self, line: int, seen: PodSeen, before: PodSeen | None, last_line: int) -> None:
+        """No two pods have one address at the same time. Proved only if a pod still has it after another one had."""
+        if seen.address is None or seen.phase in pod.TERMINAL or seen.deleted:
+            return
+        rules = self.case.held("pod.sharing.own-ip")
+        other = self.addresses.get(seen.address, seen.uid)
+        if other != seen.uid and before is not None and before.address == seen.address:
+            name = self.pods[other].first.name
+            self.case.fail(rules, f"pod {seen.name}", f"has the address {seen.address}, and so has pod {name}", line,
+                       last_line, "an address of its own")  # fmt: skip
+        self.addresses[seen.address] = seen.uid
+        self.case.cover(*rules)
+
+    def _counts(self, line: int, seen: PodSeen, before: PodSeen | None, last_line: int) -> None:
+        """Restart counts never fall, are not lost, and every incarnation is counted."""
+        limit = self.case.profile.counted_up_to
+        rules = self.case.held("pod.restart.counted", "pod.restart.count-reconstructed")
+        old = {c.name: c for c in (before.containers if before else None) or ()}
+        ended = self.case.held("pod.container.terminated", "pod.restart.new-container", "pod.restart.counted")
+        for status in seen.containers or ():
+            if status.name not in seen.members:
+                continue
+            was = old.get(status.name)
+            if problem := self._count_problem(status, was, limit):
+                self.case.fail(rules, f"pod {seen.name}", f"container {status.name}: {problem}", line, last_line)
+            elif problem := self.pods[seen.uid].ledger.statuses(status):
+                self.case.fail(ended, f"pod {seen.name}", f"container {status.name}: {problem}", line, last_line)
+            elif was is not None and (status.restarts or 0) > (was.restarts or 0):
+                self.case.cover(*rules)
+
+    def _explained(self, seen: PodSeen, before: PodSeen | None, was: oracle.Belief, belief: oracle.Belief) -> None:
+        """Count the rules of the simplest explanation as covered."""
+        barred = self.case.evidence.barred(seen)
+        known = self.pods[seen.uid].oracle
+        events: list[str] = []
+        for place in range(len(seen.members)):
+            sources = frozenset(t[0] for members in was.values() for t in members[place])
+            targets = frozenset(t for members in belief.values() for t in members[place])
+            for row in oracle.shortest(known.table, sources, targets, barred):
+                self.case.cover(*row.rules)
+                events.append(row.event)
+        record = self.case.profile.record(("node",))
+        for row in oracle.shortest(record, frozenset(was), frozenset((r, None) for r in belief), barred):
+            self.case.cover(*row.rules)
+            events.append(row.event.partition("@")[0])
+        if before is None or events or before.phase != seen.phase:
+            old = before.phase if before else "Pending"
+            for phase_row in self.case.profile.phases[seen.policy].rows:
+                if phase_row.event in events and (phase_row.source, phase_row.target) in (
+                    (old, seen.phase),
+                    (seen.phase, seen.phase),
+                ):
+                    self.case.cover(*phase_row.rules)
+        self.case.cover("pod.phase.values", "pod.phase.five-values", "pod.phase.table", "pod.restart.policies")
+        if seen.containers and not any(pod.standing(r) in pod.FORCED_PHASE for r in belief):
+            classes = frozenset(self.case.profile.class_of[sorted({t[0] for m in belief.values() for t in m[p]})[0]]
+                                for p in range(len(seen.members)))  # fmt: skip
+            self.case.cover(*pod.decide(seen.policy, classes)[1].rules, *self._not_of(seen))
+        if before is not None and before.phase in pod.TERMINAL:
+            self.case.cover("pod.phase.terminal", "pod.phase.final")
+        if before is not None and before.node:
+            self.case.cover("pod.binding.never-moved", "pod.concept.one-host")
+
+    def _deletion(self, line: int, seen: PodSeen, known: KnownPod) -> None:
+        known.deleted = True
+        name = f"pod {seen.name}"
+        by_user = self.case.evidence.deleted_by_user(seen)
+        terminal = seen.phase in pod.TERMINAL
+        on_ended = seen.node in self.case.ended or self.case.evidence.gone_about(seen.node, line)
+        on_lost = seen.node in self.nodes.lost()
+        was_lost = self.case.evidence.in_trouble(seen.node, self.case.evidence.first[seen.uid])
+        unexplained = self.case.evidence.own and not self.case.evidence.lost and not self._is_surplus(seen)
+        if self.case.profile.name == "seed":
+            if on_lost and not self.case.evidence.lost and not (terminal or by_user or on_ended):
+                self.case.fail(("pod.life.node-lost", "pod.partition.failed"), name,
+                           f"vanishes in phase {seen.phase} while its node {seen.node} is lost, without having been "
+                           "marked Failed", line, known.line, "Failed")  # fmt: skip
+            elif unexplained and not (terminal or by_user or on_ended):
+                self.case.fail(("pod.life.not-by-itself",), name, "vanishes though nobody deleted it", line, known.line)
+            elif on_ended and not by_user:
+                self.case.cover("node.phase.terminated.pods-deleted", "pod.life.dead-node-deletes")
+            elif not terminal or by_user:
+                self.case.cover("pod.life.not-by-itself")
+        elif unexplained and not (by_user or on_ended or was_lost):
+            self.case.fail(("pod.life.not-by-itself",), name, "vanishes though nobody deleted it", line, known.line)
+        else:
+            self.case.cover("pod.life.evicted" if was_lost and not by_user else "pod.life.deleted-at-once")
+
+    def _is_surplus(self, seen: PodSeen) -> bool:
+        """Whether its controller may have deleted it: at some time it wanted fewer pods than there are."""
+        last = [known.oracle.last for known in self.pods.values() if known.oracle.last and not known.deleted]
+        active = [other for other in last if other.owner == seen.owner and other.phase not in pod.TERMINAL]
+        fewest = self.case.evidence.fewest.get(seen.owner or "")
+        surplus = fewest is not None and len(active) + 1 > fewest
+        if surplus and self.case.evidence.own:
+            self.case.cover("replication.count.surplus")
+        return surplus
+
+    def engine(self, line: int, seen: EngineSeen) -> None:
+        """Judge one event of the engine."""
+        self.statuses.engine(seen)
+        known = self.pods.get(seen.uid)
+        if known is None:  # the engine is ahead of the API: keep it until the pod is known
+            self.early[seen.uid].append((line, seen))
+            return
+        if problem := known.ledger.engine(seen):
+            rules = self.case.held("pod.restart.new-container", "pod.container.terminated", "pod.restart.counted")
+            self.case.fail(rules, f"pod {seen.pod}", f"container {seen.container}: {problem}", line)
+            return
+        step = known.engine.take(seen, self.case.evidence.barred(known.first))
+        if step.were:
+            rules = step.broken or self.case.held("pod.restart.counted", "pod.restart.count-reconstructed")
+            reason = f"the engine tells '{seen.action}' of container {seen.container}"
+            self.case.fail(rules, f"pod {seen.pod}", reason, line, 0, ", ".join(step.were))
+        for row in step.rows:
+            self.case.cover(*row.rules)
+
+    def sandbox(self, line: int, seen: SandboxSeen) -> None:
+        """Judge one event of the engine about a sandbox: one that has died is replaced, not started again."""
+        ended = self.sandboxes[seen.uid]
+        if seen.action in ("create", "start"):
+            rules = ("pod.restart.sandbox-died", "pod.sharing.pause-container")
+            reason = f"sandbox {seen.instance[:12]} had ended, and is started again"
+            self.case.holds(seen.instance not in ended, rules, f"pod {seen.pod}", reason, line, "a new one")
+        if seen.action == "die":
+            ended.add(seen.instance)
+
+    def _count_problem(self, status: ContainerSeen, was: ContainerSeen | None, limit: int | None) -> str:
+        """What is wrong with a restart count; empty if nothing is."""
+        before, now = (was.restarts if was else 0) or 0, status.restarts
+        if now is None:
+            told_before = was is not None and was.restarts is not None
+            lost = told_before or status.last_exit_code is not None or not self.case.evidence.own
+            return "the restart count is missing" if lost else ""
+        capped = limit is not None and min(before, now) >= limit
+        if now < before and not capped:
+            return f"the restart count falls from {before} to {now}"
+        codes = (was.last_exit_code if was else None, status.last_exit_code)
+        if now == before and not capped and None not in codes and codes[0] != codes[1]:
+            return f"the end before it had exit code {codes[0]}, and now {codes[1]}"
+        if now == 0 and status.last_exit_code is not None:
+            return "an incarnation ended before this one, but the restart count is 0"
+        if (
+            was
+            and was.instance
+            and status.instance
+            and status.instance != was.instance
+            and now == before
+            and not (capped or (limit is not None and self.case.evidence.restarted_kubelets))
+        ):
+            return f"a new incarnation runs, but the restart count is still {now}"
+        if was and was.instance and status.instance == was.instance and now > before:
+            return f"the restart count grows to {now}, but it is the same incarnation"
+        return ""
+
+
+def _spec_problem(seen: PodSeen, first: PodSeen) -> str:
+    """What has changed of what never changes: the name, the restart policy, the containers of a pod."""
+    if seen.name != first.name:
+        return f"the name changes from {first.name!r} to {seen.name!r} under one uid"
+    if seen.policy != first.policy:
+        return f"the restart policy changes from {first.policy} to {seen.policy}"
+    if seen.members != first.members:
+        return f"the containers change from {', '.join(first.members)} to {', '.join(seen.members) or 'none'}"
+    return ""
+
+
+def _class_of(status: ContainerSeen) -> str:
+    """The class of the decision table that a status says, by itself."""
+    if status.state == "terminated":
+        return "succeeded" if status.exit_code == 0 else "failed"
+    return status.state

@@ -1,0 +1,163 @@
+"""The judge of what a pod's status says of its containers in v0.17.0, each frame by itself and beside the engine's own
+account (CSTATE-1 to CSTATE-7).
+
+The engine's clock stamps its own events and the times in a status alike, so these may be compared. A status lags behind
+the engine: it is never wrong for being old.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+from conformance.judges.case import Case
+from conformance.recordings import Entry
+from conformance.runtime import ContainerSeen, EngineSeen, PodSeen
+from model import container
+
+SECOND = 1.0
+"""Times in a status are cut to whole seconds."""
+
+
+@dataclass
+class Told:
+    """What the engine tells of one instance: when it did what."""
+
+    at: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass
+class StatusJudge:
+    """The judge of all container statuses of a case."""
+
+    case: Case
+    told: dict[str, Told] = field(default_factory=lambda: defaultdict(Told))
+    """By instance."""
+    born: dict[tuple[str, str], list[str]] = field(default_factory=lambda: defaultdict(list))
+    """By pod (uid) and container, the instances in the order in which the engine created them."""
+    shown: list[tuple[int, PodSeen, ContainerSeen]] = field(default_factory=list)
+
+    def engine(self, seen: EngineSeen) -> None:
+        """Take an event of the engine in."""
+        self.told[seen.instance].at.setdefault(seen.action, seen.at)
+        born = self.born[seen.uid, seen.container]
+        if seen.action == "create" and seen.instance not in born:
+            born.append(seen.instance)
+
+    def take(self, entry: Entry, seen: PodSeen, before: PodSeen | None) -> None:
+        """Judge the statuses of one observation of a pod. Only a frame of the API has all that a status must have."""
+        line = entry.line
+        old = {status.name: status for status in (before.containers if before else None) or ()}
+        for status in seen.containers or ():
+            if status.name in seen.members and entry.framed:
+                self._shape(line, seen, status)
+                self._carried(line, seen, status, old.get(status.name))
+                self.shown.append((line, seen, status))
+        self._ready(line, seen)
+
+    def judge(self) -> None:
+        """Compare with the engine's account, once all of it is there."""
+        for line, seen, status in self.shown:
+            self._times(line, seen, status)
+            self._end(line, seen, status)
+        self._order()
+
+    # --- one status by itself ---------------------------------------------------------------------------------------
+
+    def _shape(self, line: int, seen: PodSeen, status: ContainerSeen) -> None:
+        name, case = f"pod {seen.name}", self.case
+        word = f"container {status.name} is {status.state}"
+        case.holds(not status.also, ("pod.container.three-states",), name,
+                   f"{word}, and {', '.join(status.also)} as well", line, "one state")  # fmt: skip
+        row = container.SHOWN[status.state]
+        if row is None:
+            case.cover("pod.container.none-set")
+            return
+        if row.instance == "always":
+            case.holds(status.instance is not None, row.rules, name, f"{word}, but no instance is named", line)
+        if status.state == "terminated":
+            strange = set(status.fields) - set(container.TERMINATION)
+            missing = set(container.ALWAYS_TOLD) - set(status.fields)
+            case.holds(not (strange or missing), ("pod.container.termination-fields",), name,
+                       f"{word} with {', '.join(sorted(strange or missing))} {'besides' if strange else 'missing'}",
+                       line, ", ".join(container.TERMINATION))  # fmt: skip
+            if status.message is not None:
+                case.holds(status.name in seen.messaged, ("pod.container.termination-message",), name,
+                           f"{word} with a message, but its spec names no file for one", line)  # fmt: skip
+        if status.state == "waiting":
+            rules = ("pod.container.never-ran",) if status.instance else ("pod.container.no-instance",)
+            case.holds(bool(status.reason), (*rules, "pod.container.waiting-reason"), name,
+                       f"{word} without a reason", line, " or ".join((*container.WAITING, "an error")))  # fmt: skip
+            own = container.WAITING.get(status.reason or "")
+            if own is not None and own.instance != "maybe":
+                case.holds((own.instance == "always") == (status.instance is not None), own.rules, name,
+                           f"{word} ({status.reason}) with {'an' if status.instance else 'no'} instance",
+                           line)  # fmt: skip
+
+    def _carried(self, line: int, seen: PodSeen, status: ContainerSeen, was: ContainerSeen | None) -> None:
+        """Without any instance there is nothing to count, so the count is what was known before."""
+        if status.instance is None and was is not None and was.restarts and status.state == "waiting":
+            kept = status.restarts is not None and status.restarts >= was.restarts
+            self.case.holds(kept, ("pod.container.count-carried",), f"pod {seen.name}",
+                            f"container {status.name} has no instance, and its restart count falls from "
+                            f"{was.restarts} to {status.restarts}", line)  # fmt: skip
+
+    def _ready(self, line: int, seen: PodSeen) -> None:
+        name, statuses = f"pod {seen.name}", {s.name: s for s in seen.containers or ()}
+        for status in statuses.values():
+            if status.ready:
+                self.case.holds(status.state == "running", ("pod.container.ready",), name,
+                                f"container {status.name} is ready though it is {status.state}", line)  # fmt: skip
+        if seen.ready is not None:
+            all_are = all(member in statuses and statuses[member].ready for member in seen.members)
+            self.case.holds((seen.ready == "True") == all_are, ("pod.container.ready-condition",), name,
+                            f"Ready is {seen.ready}, but {'all' if all_are else 'not all'} containers are ready",
+                            line)  # fmt: skip
+
+    # --- beside the engine's account --------------------------------------------------------------------------------
+
+    def _times(self, line: int, seen: PodSeen, status: ContainerSeen) -> None:
+        at = self.told[status.instance].at if status.instance else {}
+        name, word = f"pod {seen.name}", f"container {status.name}"
+        if status.state == "running" and status.started_at is not None:
+            early, late = at.get("create", status.started_at), at.get("start", status.started_at)
+            inside = early - SECOND < status.started_at <= late
+            self.case.holds(inside, ("pod.container.running",), name,
+                            f"{word} is running since {status.started_at:.0f}, but the engine created it at "
+                            f"{early:.1f} and started it at {late:.1f}", line)  # fmt: skip
+        if status.state == "terminated" and status.finished_at is not None:
+            early, late = at.get("start", status.finished_at), at.get("die", status.finished_at)
+            inside = early - SECOND < status.finished_at <= late
+            self.case.holds(inside, ("pod.container.terminated",), name,
+                            f"{word} finished at {status.finished_at:.0f}, but the engine started it at {early:.1f} "
+                            f"and saw it die at {late:.1f}", line)  # fmt: skip
+
+    def _end(self, line: int, seen: PodSeen, status: ContainerSeen) -> None:
+        """An instance that the engine saw run out of memory says so, and only in its reason."""
+        ends = ((status.state == "terminated", status.instance, status.oom),
+                (status.last_exit_code is not None, status.last_instance, status.last_oom))  # fmt: skip
+        for ended, instance, oom in ends:
+            if ended and instance and "oom" in self.told[instance].at:
+                self.case.holds(oom, ("pod.container.oom-reason",), f"pod {seen.name}",
+                                f"container {status.name} ran out of memory by the engine's account, and its "
+                                "Termination does not say so", line, "OOM Killed")  # fmt: skip
+
+    def _order(self) -> None:
+        """The instance shown is the newest one, so what is shown goes forward; the one before it is lastState."""
+        newest: dict[tuple[str, str], int] = {}
+        for line, seen, status in self.shown:
+            key = (seen.uid, status.name)
+            born = self.born[key]
+            if status.instance not in born:
+                continue
+            place, name, word = born.index(status.instance), f"pod {seen.name}", f"container {status.name}"
+            self.case.holds(place >= newest.get(key, 0), ("pod.container.newest",), name,
+                            f"{word} shows instance {status.instance[:12]}, after a newer one", line)  # fmt: skip
+            newest[key] = max(place, newest.get(key, 0))
+            if status.last_instance in born:
+                between = born[born.index(status.last_instance) + 1 : place]
+                ended = [i for i in between if {"start", "die"} <= self.told[i].at.keys()]
+                before = born.index(status.last_instance) < place
+                self.case.holds(before and not ended, ("pod.container.last-state",), name,
+                                f"{word} shows as its last instance {status.last_instance[:12]}, which is not the one "
+                                "before", line)  # fmt: skip
