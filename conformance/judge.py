@@ -32,7 +32,15 @@ from conformance.history import (
 )
 from conformance.oracle import NodeOracle, PodOracle
 from conformance.recordings import Entry, Recording
-from conformance.runtime import ContainerSeen, ControllerSeen, EngineSeen, EventSeen, NodeSeen, PodSeen
+from conformance.runtime import (
+    ContainerSeen,
+    ControllerSeen,
+    ControllerSpec,
+    EngineSeen,
+    EventSeen,
+    NodeSeen,
+    PodSeen,
+)
 from conformance.verdict import Verdict, worst
 from conformance.wants import controller_is_so, event_is_so, node_is_so, pod_is_so, want_about, want_told
 from conformance.workload import Exit, OutOfMemory, Put, Reach, Step, Take, UseDisk, step_of
@@ -131,6 +139,12 @@ class _Judge:
     """Nodes that a fault of ours holds down."""
     ended: set[str] = field(default_factory=set)
     """Nodes that an action of ours has ended."""
+    cordoned: set[str] = field(default_factory=set)
+    """Nodes that an action of ours has marked unschedulable."""
+    listed: set[str] = field(default_factory=set)
+    """The machines that the cloud lists."""
+    removed: Counter[str] = field(default_factory=Counter)
+    """By replication controller, how many of its pods vanished that were too many."""
     unfit: dict[int, set[str]] = field(default_factory=dict)
     """For each creation of a pod, by line, the nodes that were then known to be held down, or to have ended, and that
     have been so since."""
@@ -238,20 +252,42 @@ class _Judge:
         if action.refused is not None:
             return
         if action.create_pod:
-            held = self.down | self.ended
-            known = {n for n in held if n in self.nodes and not any(is_candidate(s) for s in self.nodes[n].states)}
-            self.unfit[line] = known
+            self.unfit[line] = {n for n in self.down | self.ended | self.cordoned if self._is_known_unfit(n)}
+        if action.create_controller:
+            self._accepted(line, action.create_controller)
+        if action.list_machines and action.list_machines.cloud:
+            self.ended |= self.listed - set(action.list_machines.machines)
+            self.listed = set(action.list_machines.machines)
         fault = action.inject
         if fault is None:
             return
+        if fault.kind == "cordon-node":
+            self.cordoned.add(fault.target)
+        if fault.kind == "uncordon-node":
+            self.cordoned.discard(fault.target)
+        if fault.kind == "delete-node":
+            self.down.discard(fault.target)
         if fault.kind in NODE_FAULTS:
             self.down.add(fault.target)
-        if fault.kind in NODE_MENDED:
+        if fault.kind in (*NODE_MENDED, "uncordon-node"):
             self.down.discard(fault.target)
             for nodes in self.unfit.values():
                 nodes.discard(fault.target)
         if fault.kind == "terminate-node":
             self.ended.add(fault.target)
+
+    def _is_known_unfit(self, name: str) -> bool:
+        """Whether a node was seen to be no candidate, or marked unschedulable."""
+        node = self.nodes.get(name)
+        marked = bool(node and node.last and node.last.unschedulable)
+        return node is not None and (marked or not any(is_candidate(s) for s in node.states))
+
+    def _accepted(self, line: int, spec: ControllerSpec) -> None:
+        """A replication controller was accepted: it may not be one that is to be refused."""
+        if rules := self._held("replication.template.always-only") if spec.policy != "Always" else ():
+            self._fail(
+                rules, f"controller {spec.name}", f"is accepted with pods under {spec.policy}", line, 0, "Always"
+            )
 
     def _pod(self, line: int, seen: PodSeen) -> None:
         known = self.pods.get(seen.uid)
@@ -285,7 +321,10 @@ class _Judge:
         was = dict(known.oracle.belief)
         explained = known.oracle.observe(seen, self.evidence.barred(seen))
         if not explained.belief:
-            self._fail(explained.rules, name, explained.why, line, known.line, explained.allowed)
+            early = seen.phase == "Failed" and self.evidence.too_early(seen)
+            rules = self._held("pod.partition.waits") if early else ()
+            why = f"{explained.why}; its node was not lost for {self.evidence.time_out:g} s" if early else explained.why
+            self._fail((*rules, *explained.rules), name, why, line, known.line, explained.allowed)
             known.failed = True
         else:
             self._explained(seen, before, was, explained.belief)
@@ -305,7 +344,9 @@ class _Judge:
                 self._fail(self._held("pod.binding.scheduler"), f"pod {seen.name}",
                            f"is bound to {seen.node}, a node that there is not", line, last_line)  # fmt: skip
             if seen.node in self.unfit.get(self.evidence.creation(seen) or 0, ()) and not self.evidence.lost:
-                self._fail(self._held("pod.binding.candidate", "scheduler.candidate.ready"), f"pod {seen.name}",
+                ended = ("node.phase.terminated.refuses",) if seen.node in self.ended else ()
+                rules = self._held("pod.binding.candidate", "scheduler.candidate.ready", *ended)
+                self._fail(rules, f"pod {seen.name}",
                            f"is bound to {seen.node}, which was known to be unfit when the pod was created and has "
                            "been since", line, last_line, "unbound")  # fmt: skip
 
@@ -377,25 +418,46 @@ class _Judge:
         name = f"pod {seen.name}"
         by_user = self.evidence.deleted_by_user(seen)
         terminal = seen.phase in pod.TERMINAL
-        on_ended = seen.node in self.ended or self.evidence.gone_about(seen.node, line)
+        stays = bool(self._held("pod.life.record-deleted-by-hand")) and seen.node in self.evidence.by_hand
+        on_ended = seen.node in self.ended or (self.evidence.gone_about(seen.node, line) and not stays)
         on_lost = seen.node in self._lost_nodes()
-        was_lost = self.evidence.in_trouble(seen.node, self.evidence.first[seen.uid])
-        unexplained = self.evidence.own and not self.evidence.lost
+        resets = self._held("nodecontroller.health.restart-resets")
+        too_early = self.evidence.too_early(seen, restarts=bool(resets))
+        was_lost = self.evidence.in_trouble(seen.node, self.evidence.first[seen.uid]) and not too_early
+        explained = by_user or on_ended or (terminal if self.profile.name == "seed" else was_lost)
+        unexplained = self.evidence.own and not self.evidence.lost and not (explained or self._is_surplus(seen))
+        rules = ("pod.life.not-by-itself", *self._staying(seen, too_early))
         if self.profile.name == "seed":
             if on_lost and not self.evidence.lost and not (terminal or by_user or on_ended):
                 self._fail(("pod.life.node-lost", "pod.partition.failed"), name,
                            f"vanishes in phase {seen.phase} while its node {seen.node} is lost, without having been "
                            "marked Failed", line, known.line, "Failed")  # fmt: skip
-            elif unexplained and not (terminal or by_user or on_ended):
-                self._fail(("pod.life.not-by-itself",), name, "vanishes though nobody deleted it", line, known.line)
+            elif unexplained:
+                self._fail(rules, name, "vanishes though nobody deleted it", line, known.line)
             elif on_ended and not by_user:
                 self._cover("node.phase.terminated.pods-deleted", "pod.life.dead-node-deletes")
             elif not terminal or by_user:
                 self._cover("pod.life.not-by-itself")
-        elif unexplained and not (by_user or on_ended or was_lost):
-            self._fail(("pod.life.not-by-itself",), name, "vanishes though nobody deleted it", line, known.line)
+        elif unexplained:
+            self._fail(rules, name, "vanishes though nobody deleted it", line, known.line)
         else:
             self._cover("pod.life.evicted" if was_lost and not by_user else "pod.life.deleted-at-once")
+
+    def _is_surplus(self, seen: PodSeen) -> bool:
+        """Whether a pod vanishes that its replication controller has too many of."""
+        self.removed[seen.owner or ""] += 1
+        return self.removed[seen.owner or ""] <= self.evidence.surplus[seen.owner or ""]
+
+    def _staying(self, seen: PodSeen, too_early: bool) -> tuple[str, ...]:
+        """What else says that a pod that vanishes by itself should have stayed."""
+        resets = ("nodecontroller.health.restart-resets",) if self.evidence.restarts else ()
+        return self._held(
+            *(("pod.partition.waits", "pod.partition.back-in-time", *resets) if too_early else ()),
+            *(("replication.count.kept",) if seen.owner in self.evidence.surplus else ()),
+            *(("pod.life.never-reaped",) if seen.phase in pod.TERMINAL else ()),
+            *(("scheduler.candidate.pods-stay",) if seen.node in self.cordoned else ()),
+            *(("pod.life.record-deleted-by-hand",) if seen.node in self.evidence.by_hand else ()),
+        )
 
     def _lost_nodes(self) -> set[str]:
         return self.down | {node.last.name for node in self.nodes.values() if node.last and is_down(node.last)}
@@ -403,6 +465,7 @@ class _Judge:
     def _node(self, line: int, seen: NodeSeen) -> None:
         known = self.nodes.get(seen.name)
         if known is None or (known.last and known.last.uid != seen.uid):
+            self._record(line, seen, again=known is not None)
             known = self.nodes[seen.name] = NodeOracle(self.profile)
         self.shown |= {name for name in ("phase", "reachable") if getattr(seen, name) is not None}
         was, before = known.states, known.last
@@ -428,6 +491,17 @@ class _Judge:
             if seen.reachable is None and seen.ready is not None:
                 self._cover(*self._held("node.condition.only-ready"))
         self.node_lines[seen.name] = line
+
+    def _record(self, line: int, seen: NodeSeen, again: bool) -> None:
+        """A record of a node is new: somebody must have made it, or the cloud lists it and is followed."""
+        if not self.evidence.own or self.evidence.lost or seen.name in self.evidence.followed:
+            return
+        if again:
+            rules = self._held("nodecontroller.sync.static-once", "nodecontroller.sync.off")
+            self._fail(rules, f"node {seen.name}", "comes back though nobody made it again", line)
+        elif seen.name not in self.evidence.nodes:
+            rules = self._held("nodecontroller.sync.off", "nodecontroller.sync.start.off")
+            self._fail(rules, f"node {seen.name}", "has a record though nobody made one, and no list is followed", line)
 
     @staticmethod
     def _is_shown(rules: tuple[str, ...], seen: NodeSeen) -> bool:
@@ -540,8 +614,9 @@ class _Judge:
                            f"is {seen.phase} though its node {seen.node} is lost and all time-outs are over",
                            known)  # fmt: skip
             elif seen.node is None:
+                unfit = self.down | self.cordoned
                 if any(
-                    node.last and node.last.name not in self.down and self._only_candidates(node)
+                    node.last and node.last.name not in unfit and self._only_candidates(node)
                     for node in self.nodes.values()
                 ):
                     self._owes(
@@ -640,19 +715,29 @@ class _Judge:
                 self._fail((rule,), f"pod {spec.name}", f"its containers are {known.first.members}", known.line, 0,
                            str(tuple(workloads)))  # fmt: skip
                 continue
+            runs_on = self._runs_on(known)
             for name, exits in known.exits.known.items():
                 for number, end in exits.items():
                     step = step_of(workloads[name], number)
                     expected = _expected_codes(step)
                     rules = (rule, *self._held(*_shown_by(step, number)))
-                    if end.code in expected or (end.code or 0) in KILLED_CODES:
+                    if end.code in expected or ((end.code or 0) in KILLED_CODES and not runs_on):
                         self._cover(*(rules if end.code in expected else (rule,)))
                         continue
                     reason = f"incarnation {number} of container {name} ended with exit code {end.code}"
                     allowed = (
                         "any but 0" if len(expected) > 1 else ", ".join(map(str, expected)) or "an end by a signal"
                     )
-                    self._fail(rules[1:] or rules, f"pod {spec.name}", reason, end.line, 0, allowed)
+                    blamed = (rule, *runs_on) if (end.code or 0) in KILLED_CODES else rules[1:] or rules
+                    self._fail(blamed, f"pod {spec.name}", reason, end.line, 0, allowed)
+
+    def _runs_on(self, known: _Pod) -> tuple[str, ...]:
+        """The rules by which nothing but its workload ends a container of this pod: its node was lost, or not, and
+        nothing else was done to it."""
+        last = known.oracle.last
+        if last is None or not self.evidence.in_trouble(last.node, 0) or not self.evidence.spared(last):
+            return ()
+        return self._held("pod.partition.waits", "pod.partition.back-in-time")
 
     def _not_shown(self) -> None:
         """What a recording cannot show is told as skipped: an unseen phase or condition is no failure."""

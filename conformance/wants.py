@@ -36,6 +36,7 @@ def node_is_so(seen: NodeSeen | None, want: NodeWant) -> bool:
         want.phase in (None, seen.phase)
         and want.reachable in (None, seen.reachable)
         and want.ready in (None, seen.ready)
+        and want.unschedulable in (None, seen.unschedulable)
     )
 
 

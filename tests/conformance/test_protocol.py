@@ -47,7 +47,7 @@ class Provider(Simulator):
         super().__init__()
         self.needs: dict[str, Sequence[str]] = {}
 
-    def open_for(self, scenario: str, seed: int, profile: str, needs: Sequence[str]) -> Cluster:
+    def open_for(self, scenario: str, seed: int, profile: str, needs: Sequence[str]) -> Cluster:  # type: ignore[override]
         self.needs[scenario] = needs
         return super().open(scenario, seed, profile)
 
