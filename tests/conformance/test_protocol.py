@@ -77,6 +77,33 @@ def test_why_a_capability_is_lacking_is_told_in_the_verdict() -> None:
     }
 
 
+def test_a_scenario_that_needs_what_the_cluster_has_not_is_skipped_and_says_what() -> None:
+    """The capability is claimed, but the method, or the time-out, is not there. Catches an AttributeError."""
+
+    class Bare(SimulatedCluster):
+        scale_controller = list_machines = None  # type: ignore[assignment]
+
+    class Claims(Simulator):
+        def describe(self) -> About:
+            return msgspec.structs.replace(super().describe(), time_out=None)
+
+        def open(self, scenario: str, seed: int, profile: str) -> SimulatedCluster:
+            cluster = super().open(scenario, seed, profile)
+            cluster.__class__ = Bare
+            return cluster
+
+    reasons = {o.scenario.name: o.reason for o in run(Claims(), "replication", "nodecontroller", "pod.partition.waits")}
+    assert reasons["a_replication_controller_that_is_scaled_up_creates_the_difference"] == (
+        "the runtime cannot scale a replication controller"
+    )
+    assert reasons["a_machine_that_the_cloud_lists_becomes_a_node"] == (
+        "the runtime's node controller knows no list of machines"
+    )
+    assert reasons["a_node_that_flaps_keeps_its_pods"] == (
+        "the runtime does not say after what time a lost node's pods are given up"
+    )
+
+
 class Optional(Simulator):
     """Takes an option."""
 
