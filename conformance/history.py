@@ -99,12 +99,13 @@ class EventWant(msgspec.Struct, frozen=True, tag="event", omit_defaults=True):
 
 class ControllerWant(msgspec.Struct, frozen=True, tag="controller", omit_defaults=True):
     """So many pods of a replication controller to wait for that are Running, on other nodes than ``elsewhere``, and are
-    none of those named in ``besides``."""
+    none of those named in ``besides``; if ``most`` is given, no more than so many that have not ended."""
 
     controller: str
     running: int
     elsewhere: str | None = None
     besides: tuple[str, ...] = ()
+    most: int | None = None
 
 
 Want = PodWant | NodeWant | EventWant | ControllerWant

@@ -313,10 +313,11 @@ class Run:
 
     def until_replicated(
         self, controller: str, running: int = 1, *, elsewhere: str | None = None, besides: tuple[str, ...] = (),
-        rules: tuple[str, ...] = (),
+        most: int | None = None, rules: tuple[str, ...] = (),
     ) -> None:  # fmt: skip
-        """Wait until so many pods of the controller are Running: not on node ``elsewhere``, none of ``besides``."""
-        self._wait(ControllerWant(controller, running, elsewhere, besides), rules)
+        """Wait until so many pods of the controller are Running: not on node ``elsewhere``, none of ``besides``; and no
+        more than ``most`` of its pods have not ended."""
+        self._wait(ControllerWant(controller, running, elsewhere, besides, most), rules)
 
     def settle(self, seconds: float = 60.0) -> None:
         """Let things happen until nothing more will. A runtime that cannot tell is watched for LINGER seconds: what it

@@ -199,6 +199,8 @@ def test_a_node_is_cut_off_before_a_pod_is_bound(run: Run) -> None:
     run.inject("cut-node", "n1")
     run.pod(RUN_ON)
     run.settle()
+    later = run.pod(RUN_ON, name="later")
+    run.until(later, phase="Running", rules=RUNNING)
 
 
 @scenario("pod.binding.scheduler", "node.phase.terminated.refuses", "node.phase.terminated.pods-deleted",
@@ -210,6 +212,8 @@ def test_a_node_ends_before_a_pod_is_bound(run: Run) -> None:
     run.inject("terminate-node", "n1")
     run.pod(RUN_ON)
     run.settle()
+    later = run.pod(RUN_ON, name="later")
+    run.until(later, phase="Running", rules=RUNNING)
 
 
 @scenario(*LOST, needs=("cut-node",))

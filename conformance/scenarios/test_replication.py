@@ -81,7 +81,7 @@ def test_a_replication_controller_that_is_scaled_up_creates_the_difference(run: 
     controller = run.controller(RUN_ON)
     run.until_replicated(controller)
     run.scale(controller, 3)
-    run.until_replicated(controller, 3)
+    run.until_replicated(controller, 3, most=3)
 
 
 @scenario("replication.count.kept", "replication.count.surplus", policies=("Always",), needs=SCALES)
@@ -91,7 +91,7 @@ def test_a_replication_controller_that_is_scaled_down_deletes_the_surplus(run: R
     controller = run.controller(RUN_ON, wanted=3)
     run.until_replicated(controller, 3)
     run.scale(controller, 1)
-    run.settle()
+    run.until_replicated(controller, 1, most=1)
 
 
 @scenario("replication.count.kept", policies=("Always",), needs=SCALES)

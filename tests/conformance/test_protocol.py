@@ -199,6 +199,8 @@ def test_an_incarnation_is_over_when_another_one_is_seen(want: PodWant, is_so: b
         (ControllerWant("rc", 1, elsewhere="n1"), False),
         (ControllerWant("rc", 1, besides=("a",)), True),
         (ControllerWant("rc", 2, besides=("a",)), False),
+        (ControllerWant("rc", 1, most=2), True),
+        (ControllerWant("rc", 1, most=1), False),
         (ControllerWant("other", 1), False),
     ],
 )
