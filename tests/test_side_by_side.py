@@ -915,6 +915,12 @@ UNSEEN = {
     "ignores-dead-sandbox": "without a goal it is nothing but a sandbox that did not die",
     "misses-ends-while-down": "without a goal it is nothing but a container that runs on",
     "full-disk-fails-pod": "the event tells that a disk died",
+    "rc-deletes-running-first": "without a goal it does not matter which of too many pods goes",
+    "deletion-waits-for-kubelet": "without a goal a deletion that does not come is nothing",
+    "never-reaps": "without a goal nothing has to expire",
+    "misses-new-machines": "without a goal a node that is never seen is nothing",
+    "keeps-hand-made-nodes": "without a goal a record that stays is nothing",
+    "registers-machines-again": "no world happens to name a machine at the start and to delete its record then",
 }
 """Faults that no arbitrary world can betray; the suite has scenarios for them."""
 

@@ -69,6 +69,7 @@ def test_an_outage_is_not_over_before_it_is_known_to_be(done: tuple[tuple[float,
 
 def test_without_a_time_out_and_without_an_outage_nothing_is_too_early() -> None:
     assert not evidence(*LONG, time_out=None).too_early(given_up(12.0))
+    assert not evidence(*LONG, time_out=None).too_early(given_up(5.0))
     assert not evidence((0.0, UP)).too_early(given_up(12.0))
 
 
