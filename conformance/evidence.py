@@ -76,6 +76,10 @@ class Evidence:
     """What the cloud lists, as far as this has been gathered."""
     followed: set[str] = field(default_factory=set)
     """Machines that the cloud has listed while the node controller followed it: their records come back."""
+    follows: bool = False
+    """The node controller follows the cloud's list, as far as this has been gathered."""
+    unlisted: set[str] = field(default_factory=set)
+    """Nodes that the cloud did not list while the node controller followed it: their records go, and their pods."""
     by_hand: set[str] = field(default_factory=set)
     """Nodes whose records a person has deleted."""
     created: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
@@ -178,6 +182,7 @@ class Evidence:
             return
         if action.create_node:
             self.nodes.add(action.create_node)
+            self.unlisted |= {action.create_node} - self.machines if self.follows else set()
         if action.create_pod:
             self.created[action.create_pod.name].append(line)
             self.specs[line] = action.create_pod
@@ -201,6 +206,8 @@ class Evidence:
             self.followed |= self.machines if listed.sync else set()
         if listed.sync or not listed.cloud:
             self.nodes |= set(listed.machines)
+        self.follows = listed.cloud and listed.sync
+        self.unlisted |= self.nodes - self.machines if self.follows else set()
 
     def _fault(self, line: int, t: float, fault: Fault) -> None:
         if fault.kind in POD_FAULTS:

@@ -419,7 +419,8 @@ class _Judge:
         by_user = self.evidence.deleted_by_user(seen)
         terminal = seen.phase in pod.TERMINAL
         stays = bool(self._held("pod.life.record-deleted-by-hand")) and seen.node in self.evidence.by_hand
-        on_ended = seen.node in self.ended or (self.evidence.gone_about(seen.node, line) and not stays)
+        ended = self.ended | self.evidence.unlisted
+        on_ended = seen.node in ended or (self.evidence.gone_about(seen.node, line) and not stays)
         on_lost = seen.node in self._lost_nodes()
         resets = self._held("nodecontroller.health.restart-resets")
         too_early = self.evidence.too_early(seen, restarts=bool(resets))
