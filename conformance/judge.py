@@ -426,10 +426,11 @@ class _Judge:
         too_early = self.evidence.too_early(seen, restarts=bool(resets))
         was_lost = self.evidence.in_trouble(seen.node, self.evidence.first[seen.uid]) and not too_early
         explained = by_user or on_ended or (terminal if self.profile.name == "seed" else was_lost)
-        unexplained = self.evidence.own and not self.evidence.lost and not (explained or self._is_surplus(seen))
+        surplus = not explained and self._is_surplus(seen)
+        unexplained = self.evidence.own and not self.evidence.lost and not (explained or surplus)
         rules = ("pod.life.not-by-itself", *self._staying(seen, too_early))
         if self.profile.name == "seed":
-            if on_lost and not self.evidence.lost and not (terminal or by_user or on_ended):
+            if on_lost and not self.evidence.lost and not (explained or surplus):
                 self._fail(("pod.life.node-lost", "pod.partition.failed"), name,
                            f"vanishes in phase {seen.phase} while its node {seen.node} is lost, without having been "
                            "marked Failed", line, known.line, "Failed")  # fmt: skip

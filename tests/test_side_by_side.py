@@ -878,6 +878,10 @@ INNOCENT: dict[str, tuple[Policy, float, tuple[Deed, ...]]] = {
         "Always", 60.0,
         (NODE, Deed(5.0, "pod", "p1", None, (RUN_ON,)), Deed(20.0, "cut-node", "n1"), Deed(41.0, "heal-node", "n1")),
     ),
+    "a replication controller that is scaled down deletes pods of a lost node": (
+        "Always", 20.0,
+        (NODE, Deed(5.0, "controller", "rc1"), Deed(20.0, "cut-node", "n1"), Deed(3.0, "scale-0", "rc1")),
+    ),
     "a node that the cloud does not list takes its pods with it before it is seen to go": (
         "Always", 20.0,
         (Deed(0.0, "node", "n2"), Deed(1.0, "pod", "p1", None, (RUN_ON,)), Deed(3.0, "cloud", "n1")),
