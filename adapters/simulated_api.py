@@ -71,6 +71,36 @@ FAULTS: dict[str, str] = {
     "rc-never-replaces": "a replication controller creates its pods once and replaces none",
     "rc-counts-ended": "pods that ended count for their replication controller",
     "rc-moves-pods": "a replication controller moves a pod that ended to another node instead of replacing it",
+    "rc-ignores-scaling": "a replication controller goes on keeping as many pods as it was created with",
+    "rc-deletes-too-many": "a replication controller that is scaled down deletes one pod more than it should",
+    "rc-deletes-running-first": "a replication controller that has too many pods deletes those that run first",
+    "rc-fails-surplus": "a replication controller that has too many pods marks them Failed",
+    "rc-replaces-at-once": "pods whose node is not ready do not count for their replication controller",
+    "rc-accepts-any-policy": "a replication controller of pods under OnFailure or Never is accepted",
+    "spares-unstarted-pods": "the pods of a lost node that have not begun to run stay as they are",
+    "spares-restarting-pods": "the pods of a lost node whose containers have been restarted stay as they are",
+    "fails-ended-pods": "the Succeeded pods of a lost node are marked Failed",
+    "deletion-waits-for-kubelet": "a pod whose kubelet does not answer cannot be deleted",
+    "returns-with-restarts": "a node that comes back ends what runs there and starts it again",
+    "keeps-old-time-out": "the time-out of a lost node goes on when the node is back",
+    "time-outs-add-up": "a node that was lost before is given up the sooner when it is lost again",
+    "forgets-second-lost-node": "while one node is lost no other one is given up",
+    "restart-keeps-time-outs": "a node controller that is restarted goes on with the time-outs of the one before",
+    "restart-forgets-lost-nodes": "a node controller that is restarted gives up no node that was lost before",
+    "schedules-to-ended-node": "pods are bound to Terminated nodes",
+    "binds-to-cordoned-node": "pods are bound to nodes that are marked unschedulable",
+    "cordon-evicts-pods": "the pods of a node that is marked unschedulable are deleted",
+    "ignores-uncordon": "a node that was marked unschedulable stays so",
+    "never-reaps": "pods that have ended do not expire where they should",
+    "reaps-by-age": "a pod expires some time after its creation, whether it has ended or not",
+    "reaps-unasked": "pods that have ended expire where nothing should",
+    "misses-new-machines": "a machine that the cloud lists later gets no record",
+    "keeps-gone-machines": "the record of a machine that the cloud lists no more stays",
+    "follows-with-sync-off": "the cloud's list is followed although --sync_nodes=false",
+    "ignores-machines-flag": "the nodes that --machines names get no record",
+    "registers-machines-again": "a record from --machines that was deleted by hand comes back",
+    "keeps-hand-made-nodes": "a record made by hand stays although the cloud does not list its machine",
+    "deletes-pods-with-record": "with the record of a node that a person deletes its pods are deleted",
 }
 """The deliberately wrong builds of the simulator: a suite that misses one of them has a hole."""
 
@@ -95,6 +125,10 @@ class Dialect:
     """The pods of a lost node become Failed (seed.md L278); otherwise they are deleted (v0.17.0.md PART-1)."""
     terminated_node_stays: bool
     """The record of a node that ended stays (seed.md L177); otherwise it is deleted (v0.17.0.md NC-SYNC-4)."""
+    cordon: bool
+    """A node can be marked unschedulable (v0.17.0.md SCHED-1, SCHED-7; the document is silent)."""
+    reaping: bool
+    """Pods that have ended may expire (seed.md L276; v0.17.0.md REAP-1)."""
     oom_is_failure: bool
     """Out of memory is an abnormal end whatever the exit code (seed.md L307); otherwise the code alone decides
     (v0.17.0.md CSTATE-6)."""
@@ -110,6 +144,8 @@ DIALECTS: dict[str, Dialect] = {
         stopped_ready="False",
         lost_pods_fail=True,
         terminated_node_stays=True,
+        cordon=False,
+        reaping=True,
         oom_is_failure=True,
     ),
     "v0.17.0": Dialect(
@@ -121,6 +157,8 @@ DIALECTS: dict[str, Dialect] = {
         stopped_ready="Unknown",
         lost_pods_fail=False,
         terminated_node_stays=False,
+        cordon=True,
+        reaping=False,
         oom_is_failure=False,
     ),
 }
@@ -172,12 +210,15 @@ class NodeRecord:
     phase: Literal["Pending", "Running", "Terminated"] = "Pending"
     reachable: ConditionStatus | None = None
     ready: ConditionStatus | None = None
+    unschedulable: bool = False
     gone: bool = False
 
     @property
     def usable(self) -> bool:
-        """Running, reachable and ready: what the scheduler asks for (seed.md L177, L181)."""
-        return self.phase == "Running" and self.reachable == "True" and self.ready == "True"
+        """Running, reachable and ready (seed.md L177, L181); in a dialect that shows neither phase nor NodeReachable,
+        ready (v0.17.0.md SCHED-1)."""
+        reachable = self.reachable == "True" or not self.shows_phase
+        return self.phase == "Running" and reachable and self.ready == "True"
 
     def seen(self, at: float) -> NodeSeen:
         """The object as it is now."""
@@ -188,16 +229,19 @@ class NodeRecord:
             phase=self.phase if self.shows_phase else None,
             reachable=self.reachable if self.shows_phase else None,
             ready=self.ready,
+            unschedulable=self.unschedulable,
             deleted=self.gone,
         )
 
 
 @dataclass
 class ControllerRecord:
-    """A replication controller object. ``counted`` are the active pods that it has last found."""
+    """A replication controller object. ``counted`` are the active pods that it has last found, ``kept`` is how many
+    there are to be by its spec (or, in a wrong build, not)."""
 
     spec: ControllerSpec
     uid: str
+    kept: int
     counted: int = 0
 
     def seen(self, at: float) -> ControllerSeen:

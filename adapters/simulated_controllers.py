@@ -1,4 +1,4 @@
-"""The simulated master but for its API: the scheduler, the node controller, and the replication controllers.
+"""The simulated master but for its API: scheduler, node controller, replication controllers, and reaper.
 
 Each watches the API (`adapters.simulated_api`) and does one thing at a time, some time after something has changed.
 """
@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 
+import msgspec
+
 from adapters.simulated_api import Api, ControllerRecord, Happening, NodeRecord, PodRecord
 from adapters.simulated_kubelet import Kubelet
 from adapters.simulation import Timer
-from conformance.runtime import ConditionStatus, ControllerSpec, PodSpec
+from conformance.runtime import ConditionStatus, ControllerSpec, MachineList, PodSpec
 
 BINDING_DELAY = 10.0
 """After how many seconds the faulty build records a binding."""
@@ -62,7 +64,11 @@ class Scheduler:
 
     def _is_candidate(self, node: NodeRecord) -> bool:
         """A node that is not Running, reachable and ready takes nothing (seed.md L177, L181; v0.17.0.md SCHED-1)."""
-        return node.usable or (self._api.has_fault("schedules-anywhere") and node.phase != "Terminated")
+        if node.phase == "Terminated":
+            return self._api.has_fault("schedules-to-ended-node")
+        if node.unschedulable and not self._api.has_fault("binds-to-cordoned-node"):
+            return False
+        return node.usable or self._api.has_fault("schedules-anywhere")
 
     def _bind(self, pod: PodRecord, node: str) -> None:
         self._queued.discard(pod.uid)
@@ -83,7 +89,13 @@ class NodeController:
         self._api = api
         self._kubelets = kubelets
         self._time_outs: dict[str, Timer] = {}
-        api.node_watchers.append(self._watch)
+        self._left: dict[str, float] = {}
+        """What a wrong build has left of a node's time-out."""
+        self._listed: set[str] | None = None
+        """The machines that the cloud lists, if the node controller follows it."""
+        self._static: set[str] = set()
+        self._list_pass: Timer | None = None
+        api.node_watchers += [self._watch, self._compare]
 
     def add(self, name: str) -> None:
         """A node becomes known: Pending until its kubelet checks in (seed.md L177; v0.17.0.md NODE-PHASE-4)."""
@@ -107,7 +119,7 @@ class NodeController:
             later("probe", partial(self._probe_ready, node))
 
     def _check_in(self, node: NodeRecord) -> None:
-        if node.phase == "Pending" and self._kubelets[node.name].connected:
+        if node.phase == "Pending" and self._kubelets[node.name].connected and not node.gone:
             self._set_running(node)
             self.look(node)
 
@@ -119,7 +131,7 @@ class NodeController:
         """NodeReachable: the cluster can reach the node (seed.md L181)."""
         kubelet = self._kubelets[node.name]
         found: ConditionStatus = "False" if self._is_cut(kubelet) else "True"
-        if node.phase == "Running" and node.reachable != found and not kubelet.dead:
+        if node.phase == "Running" and node.reachable != found and not (kubelet.dead or node.gone):
             node.reachable = found
             self._api.publish_node(node)
 
@@ -127,7 +139,7 @@ class NodeController:
         """NodeReady: the kubelet answers that all is well (seed.md L181)."""
         kubelet = self._kubelets[node.name]
         found = self._readiness(kubelet)
-        if node.phase == "Running" and node.ready != found and not kubelet.dead:
+        if node.phase == "Running" and node.ready != found and not (kubelet.dead or node.gone):
             node.ready = found
             self._api.publish_node(node)
 
@@ -146,11 +158,36 @@ class NodeController:
 
     def _watch(self, node: NodeRecord) -> None:
         """Start the clock when a node is lost, stop it when the node is back (seed.md L318-L319)."""
-        if node.phase != "Running" or node.usable:
+        if node.gone or node.phase != "Running" or node.usable:
+            self._stop_clock(node.name)
+        elif node.name not in self._time_outs:
+            self._start_clock(node)
+
+    def _start_clock(self, node: NodeRecord) -> None:
+        others = [timer for timer in self._time_outs.values() if timer.live]
+        if others and self._api.has_fault("forgets-second-lost-node"):
+            return
+        loop = self._api.loop
+        seconds = self._left.pop(node.name, None) or loop.delay("time-out", loop.timing.latency)
+        self._time_outs[node.name] = loop.after(seconds, partial(self._lost, node))
+
+    def _stop_clock(self, name: str) -> None:
+        timer = self._time_outs.pop(name, None)
+        if timer is None or (self._api.pods_on(name) and self._api.has_fault("keeps-old-time-out")):
+            return
+        if timer.live and self._api.has_fault("time-outs-add-up"):
+            self._left[name] = timer.time - self._api.loop.now
+        self._api.loop.cancel(timer)
+
+    def restart(self) -> None:
+        """A new node controller takes over: it has to look, and all clocks start again (v0.17.0.md PART-8)."""
+        if self._api.has_fault("restart-keeps-time-outs"):
+            return
+        for node in self._api.nodes.values():
             timer = self._time_outs.pop(node.name, None)
             self._api.loop.cancel(timer)
-        elif node.name not in self._time_outs:
-            self._time_outs[node.name] = self._api.loop.later("time-out", partial(self._lost, node))
+            if not self._api.has_fault("restart-forgets-lost-nodes"):
+                self._api.loop.later("probe", partial(self._watch, node))
 
     def _lost(self, node: NodeRecord) -> None:
         """The time is out: the pods of the node are Failed (seed.md L278, L320), or deleted (v0.17.0.md PART-1)."""
@@ -159,11 +196,22 @@ class NodeController:
         for pod in self._api.pods_on(node.name):
             if self._api.has_fault("moves-pods"):
                 self._move(pod)
-            elif self._api.has_fault("deletes-lost-pods") or not self._api.dialect.lost_pods_fail:
-                self._api.delete_pod(pod)
-            elif not pod.terminal:
-                pod.phase = "Failed"
-                self._api.publish_pod(pod)
+            elif not self._is_spared(pod):
+                self._give_up(pod)
+
+    def _give_up(self, pod: PodRecord) -> None:
+        if self._api.has_fault("deletes-lost-pods") or not self._api.dialect.lost_pods_fail:
+            self._api.delete_pod(pod)
+        elif not pod.terminal or self._api.has_fault("fails-ended-pods"):
+            pod.phase = "Failed"
+            self._api.publish_pod(pod)
+
+    def _is_spared(self, pod: PodRecord) -> bool:
+        """Whether a wrong build forgets the pod."""
+        restarted = any(container.restarts for container in pod.containers or ())
+        if self._api.has_fault("spares-restarting-pods"):
+            return restarted
+        return pod.phase == "Pending" and not restarted and self._api.has_fault("spares-unstarted-pods")
 
     def _move(self, pod: PodRecord) -> None:
         others = [node.name for node in self._api.nodes.values() if node.usable]
@@ -179,9 +227,11 @@ class NodeController:
 
     def _terminated(self, node: NodeRecord) -> None:
         node.phase, node.reachable, node.ready = "Terminated", None, None
-        if self._api.dialect.terminated_node_stays:
+        if self._listed is not None:
+            self._listed.discard(node.name)
+        if self._api.dialect.terminated_node_stays and not node.gone:
             self._api.publish_node(node)
-        else:
+        elif not node.gone:
             self._api.delete_node(node)
         if not self._api.has_fault("keeps-pods-of-terminated-node"):
             self._api.loop.later("controller", partial(self._delete_pods, node))
@@ -191,6 +241,73 @@ class NodeController:
     def _delete_pods(self, node: NodeRecord) -> None:
         for pod in self._api.pods_on(node.name):
             self._api.delete_pod(pod)
+
+    # --- what a person does to a node -------------------------------------------------------------------------------
+
+    def cordon(self, node: NodeRecord, unschedulable: bool) -> None:
+        """Mark a node unschedulable, or schedulable. The pods there stay (v0.17.0.md SCHED-7)."""
+        if not unschedulable and self._api.has_fault("ignores-uncordon"):
+            return
+        node.unschedulable = unschedulable
+        self._api.publish_node(node)
+        if unschedulable and self._api.has_fault("cordon-evicts-pods"):
+            self._delete_pods(node)
+
+    def delete(self, node: NodeRecord) -> None:
+        """Delete a node's record. The machine and its pods stay (v0.17.0.md NC-SYNC-7)."""
+        self._api.delete_node(node)
+        if self._api.has_fault("deletes-pods-with-record"):
+            self._delete_pods(node)
+
+    # --- the list of machines (seed.md L212; v0.17.0.md NC-SYNC-1 to NC-SYNC-7) ---------------------------------------
+
+    def take_list(self, listed: MachineList) -> None:
+        """The cloud lists these machines, or --machines names them."""
+        self._listed = None
+        if not listed.cloud:
+            self._static = set(listed.machines)
+            if not self._api.has_fault("ignores-machines-flag"):
+                self._api.loop.later("controller", self._register)
+        elif listed.sync or self._api.has_fault("follows-with-sync-off"):
+            self._listed = set(listed.machines)
+            self._compare()
+
+    def _register(self) -> None:
+        """The nodes of --machines are registered at the start, and never again (v0.17.0.md NC-SYNC-3)."""
+        for name in sorted(self._static - self._api.nodes.keys()):
+            self.add(name)
+
+    def _compare(self, node: NodeRecord | None = None) -> None:
+        """The list or a record has changed: arm a pass over them if they differ."""
+        if node and node.gone and node.name in self._static and self._api.has_fault("registers-machines-again"):
+            self._api.loop.later("controller", self._register)
+        if self._list_pass is None and any(self._differences()):
+            self._list_pass = self._api.loop.later("list", self._follow)
+
+    def _differences(self) -> tuple[list[str], list[str]]:
+        """The machines that lack a record, and the records that lack a machine."""
+        if self._listed is None:
+            return [], []
+        missing = self._listed - self._api.nodes.keys()
+        extra = {name for name, node in self._api.nodes.items() if node.phase != "Terminated"} - self._listed
+        if self._api.has_fault("misses-new-machines") and self._api.nodes:
+            missing = set()
+        if self._api.has_fault("keeps-gone-machines"):
+            extra = {name for name in extra if not self._kubelets[name].dead}
+        if self._api.has_fault("keeps-hand-made-nodes"):
+            extra = {name for name in extra if self._kubelets[name].dead}
+        return sorted(missing), sorted(extra)
+
+    def _follow(self) -> None:
+        """A pass of the loop: make and delete records, with a record its pods at once (v0.17.0.md NC-SYNC-4)."""
+        self._list_pass = None
+        missing, extra = self._differences()
+        for name in missing:
+            self.add(name)
+        for name in extra:
+            node = self._api.nodes[name]
+            self._api.delete_node(node)
+            self._delete_pods(node)
 
 
 class ReplicationController:
@@ -205,10 +322,20 @@ class ReplicationController:
         self._done: set[str] = set()
         """The controllers that have created their pods."""
         api.pod_watchers.append(self._watch)
+        if api.has_fault("rc-replaces-at-once"):
+            api.node_watchers.append(self._watch_node)
+
+    def scale(self, controller: ControllerRecord, wanted: int) -> None:
+        """From now on it is to keep so many pods."""
+        controller.spec = msgspec.structs.replace(controller.spec, wanted=wanted)
+        if not self._api.has_fault("rc-ignores-scaling"):
+            controller.kept = wanted
+        self._api.publish_controller(controller)
+        self._enqueue(controller)
 
     def add(self, spec: ControllerSpec) -> None:
         """A replication controller becomes known."""
-        controller = ControllerRecord(spec, self._api.new_id("controller"))
+        controller = ControllerRecord(spec, self._api.new_id("controller"), spec.wanted)
         self._api.controllers[spec.name] = controller
         self._api.publish_controller(controller)
         self._enqueue(controller)
@@ -216,6 +343,10 @@ class ReplicationController:
     def _watch(self, pod: PodRecord) -> None:
         controller = self._api.controllers.get(pod.owner or "")
         if controller is not None:
+            self._enqueue(controller)
+
+    def _watch_node(self, _: NodeRecord) -> None:
+        for controller in self._api.controllers.values():
             self._enqueue(controller)
 
     def _enqueue(self, controller: ControllerRecord) -> None:
@@ -230,9 +361,9 @@ class ReplicationController:
         if controller.counted != len(active):
             controller.counted = len(active)
             self._api.publish_controller(controller)
-        missing = self._wanted(controller.spec) - len(active)
-        for pod in sorted(active, key=_by_worth)[: max(0, -missing)]:
-            self._api.delete_pod(pod)
+        missing = self._wanted(controller) - len(active)
+        for pod in self._surplus(active, -missing):
+            self._remove(pod)
         if missing > 0 and not self._is_content(controller):
             for _ in range(missing):
                 self._add_pod(controller.spec)
@@ -241,10 +372,26 @@ class ReplicationController:
     def _active(self, controller: ControllerRecord) -> list[PodRecord]:
         """Its pods that have not ended (v0.17.0.md RC-1), whether they run or not, and wherever (RC-5)."""
         own = [pod for pod in self._api.pods.values() if pod.owner == controller.spec.name]
+        if self._api.has_fault("rc-replaces-at-once"):
+            own = [pod for pod in own if pod.node not in self._api.nodes or self._api.nodes[pod.node].usable]
         return [pod for pod in own if not pod.terminal or self._api.has_fault("rc-counts-ended")]
 
-    def _wanted(self, spec: ControllerSpec) -> int:
-        return spec.wanted + self._api.has_fault("rc-one-too-many") - self._api.has_fault("rc-one-too-few")
+    def _wanted(self, controller: ControllerRecord) -> int:
+        return controller.kept + self._api.has_fault("rc-one-too-many") - self._api.has_fault("rc-one-too-few")
+
+    def _surplus(self, active: list[PodRecord], number: int) -> list[PodRecord]:
+        """Those that go if there are ``number`` pods too many."""
+        if number <= 0:
+            return []
+        number += self._api.has_fault("rc-deletes-too-many")
+        return sorted(active, key=_by_worth, reverse=self._api.has_fault("rc-deletes-running-first"))[:number]
+
+    def _remove(self, pod: PodRecord) -> None:
+        if self._api.has_fault("rc-fails-surplus"):
+            pod.phase = "Failed"
+            self._api.publish_pod(pod)
+        else:
+            self._api.delete_pod(pod)
 
     def _is_content(self, controller: ControllerRecord) -> bool:
         """Whether a wrong build does without a new pod."""
@@ -266,6 +413,25 @@ class ReplicationController:
                 self._api.publish_pod(pod)
                 return True
         return False
+
+
+class Reaper:
+    """Deletes pods some time after they have ended, and nothing else (seed.md L276)."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+        self._known: set[str] = set()
+        api.pod_watchers.append(self._watch)
+
+    def _watch(self, pod: PodRecord) -> None:
+        by_age = self._api.has_fault("reaps-by-age")
+        if (pod.terminal or by_age) and not pod.gone and pod.uid not in self._known:
+            self._known.add(pod.uid)
+            self._api.loop.later("expire", partial(self._expire, pod))
+
+    def _expire(self, pod: PodRecord) -> None:
+        if not (pod.gone or self._api.has_fault("never-reaps")):
+            self._api.delete_pod(pod)
 
 
 def _by_worth(pod: PodRecord) -> tuple[bool, bool]:

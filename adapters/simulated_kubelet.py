@@ -145,6 +145,9 @@ class Kubelet:
             if not (happening.pod.gone or happening.pod.terminal):
                 self._api.record(f"kubelet/{self.name}", happening)
         for pod in self.pods.values():
+            if self._api.has_fault("returns-with-restarts"):
+                self._end_running(pod, "kubelet")
+                self.poke(pod)
             self._touch(pod)
 
     def _watch(self, record: PodRecord) -> None:

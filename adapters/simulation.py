@@ -33,6 +33,8 @@ DELAYS: dict[str, tuple[float, float]] = {
     "probe": (0.01, 2.0),
     "controller": (0.01, 1.0),
     "time-out": (40.0, 45.0),  # --node-monitor-grace-period, and at most one --node-monitor-period more (C-T1)
+    "list": (0.01, 10.0),
+    "expire": (20.0, 30.0),
     "status": (0.01, 6.0),
     "delivery": (0.0, 3.0),
 }

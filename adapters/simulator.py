@@ -13,16 +13,17 @@ import random
 from collections.abc import Mapping, Sequence
 
 from adapters.simulated_api import DIALECTS, FAULTS, Api, NodeRecord, PodRecord
-from adapters.simulated_controllers import NodeController, ReplicationController, Scheduler
+from adapters.simulated_controllers import NodeController, Reaper, ReplicationController, Scheduler
 from adapters.simulated_kubelet import Cut, Kubelet
 from adapters.simulated_machine import KILLED, Container, LocalPod
-from adapters.simulation import Loop, Timing
+from adapters.simulation import DELAYS, Loop, Timing
 from conformance.runtime import (
     CAPABILITIES,
     About,
     ContainerSpec,
     ControllerSpec,
     Fault,
+    MachineList,
     NodeSeen,
     Observation,
     PodSeen,
@@ -43,8 +44,8 @@ CUTS: dict[str, Cut] = {"cut-node": "both", "cut-node-inbound": "inbound", "heal
 
 
 class SimulatedCluster:
-    """One simulated world. Implements `conformance.runtime.Cluster` and `Replicates`, and adds what model-based tests
-    need."""
+    """One simulated world. Implements `conformance.runtime.Cluster`, `Replicates`, `Scales` and `ListsNodes`, and adds
+    what model-based tests need."""
 
     def __init__(self, scenario: str, seed: int, profile: str, fault: str | None, timing: Timing) -> None:
         # A string seeds the same generator in every process; hash() would not.
@@ -55,6 +56,9 @@ class SimulatedCluster:
         self._scheduler = Scheduler(self._api, self._kubelets)
         self._controller = NodeController(self._api, self._kubelets)
         self._replication = ReplicationController(self._api)
+        self._cloud: set[str] = set()
+        if fault == "reaps-unasked":
+            Reaper(self._api)
 
     # --- the protocol -----------------------------------------------------------------------------------------------
 
@@ -77,16 +81,40 @@ class SimulatedCluster:
         that the API accepts (v0.17.0.md RC-3)."""
         if controller.name in self._api.controllers:
             raise Refused(f"there is a replication controller {controller.name}")
-        if controller.policy != "Always":
+        if controller.policy != "Always" and not self._api.has_fault("rc-accepts-any-policy"):
             raise Refused(f"the pods of a replication controller are always restarted, not {controller.policy}")
         if controller.wanted < 0:
             raise Refused(f"a replication controller cannot keep {controller.wanted} pods")
         _check_containers(f"replication controller {controller.name}", controller.containers)
         self._replication.add(controller)
 
+    def scale_controller(self, name: str, wanted: int) -> None:
+        """Tell a replication controller to keep so many pods. Raises `Refused` for one that there is not."""
+        if name not in self._api.controllers:
+            raise Refused(f"there is no replication controller {name}")
+        if wanted < 0:
+            raise Refused(f"a replication controller cannot keep {wanted} pods")
+        self._replication.scale(self._api.controllers[name], wanted)
+
+    def list_machines(self, listed: MachineList) -> None:
+        """Replace the list of machines. Those that the cloud lists no more have ended, and all that ran there."""
+        names = set(listed.machines)
+        if ended := sorted(name for name in names if name in self._kubelets and self._kubelets[name].dead):
+            raise Refused(f"machine {ended[0]} has ended")
+        for name in sorted(names - self._kubelets.keys()):
+            self._kubelets[name] = Kubelet(self._api, name)
+        for name in sorted(self._cloud - names):
+            self._kubelets[name].die()
+        self._cloud = names if listed.cloud else set()
+        self._controller.take_list(listed)
+
     def delete_pod(self, name: str) -> None:
         """Delete a pod: the object goes at once (v0.17.0.md DEL-1), its containers when the kubelet hears of it."""
-        self._api.delete_pod(self._pod(name))
+        pod = self._pod(name)
+        kubelet = self._kubelets.get(pod.node or "")
+        if kubelet and not kubelet.online and self._api.has_fault("deletion-waits-for-kubelet"):
+            return
+        self._api.delete_pod(pod)
 
     def inject(self, fault: Fault) -> None:
         """Inject a fault. One that has no object or would change nothing is `Refused`."""
@@ -113,6 +141,12 @@ class SimulatedCluster:
                 self._start_kubelet(fault.target, fault.kind == "restart-kubelet")
             case "terminate-node":
                 self._terminate(fault.target)
+            case "cordon-node" | "uncordon-node":
+                self._cordon(fault.target, fault.kind == "cordon-node")
+            case "delete-node":
+                self._controller.delete(self._node(fault.target)[1])
+            case "restart-controller":
+                self._controller.restart()
             case _:
                 raise Unsupported(f"the simulator knows no fault {fault.kind!r}")
 
@@ -133,6 +167,12 @@ class SimulatedCluster:
     def quiescent(self) -> bool:
         """True if nothing is due and nothing is left to be read."""
         return self._loop.idle() and not self._api.wire.inbox
+
+    def reap(self) -> None:
+        """From now on pods that have ended expire. Raises `Unsupported` for a profile in which nothing does."""
+        if not self._api.dialect.reaping:
+            raise Unsupported(f"{self._profile} reaps nothing: REAP-1")
+        Reaper(self._api)
 
     def close(self) -> None:
         """End the world."""
@@ -192,7 +232,7 @@ class SimulatedCluster:
         return kubelet, local, found
 
     def _node(self, name: str) -> tuple[Kubelet, NodeRecord]:
-        if name not in self._kubelets or self._kubelets[name].dead:
+        if name not in self._api.nodes or self._kubelets[name].dead:
             raise Refused(f"there is no node {name}, or it has ended")
         return self._kubelets[name], self._api.nodes[name]
 
@@ -279,7 +319,16 @@ class SimulatedCluster:
     def _terminate(self, name: str) -> None:
         kubelet, node = self._node(name)
         kubelet.die()
+        self._cloud.discard(name)
         self._controller.terminate(node)
+
+    def _cordon(self, name: str, unschedulable: bool) -> None:
+        if not self._api.dialect.cordon:
+            raise Unsupported(f"{self._profile} knows no node that is unschedulable")
+        _, node = self._node(name)
+        if node.unschedulable == unschedulable:
+            raise Refused(f"node {name} is {'un' if unschedulable else ''}schedulable already")
+        self._controller.cordon(node, unschedulable)
 
 
 def _check_containers(what: str, containers: Sequence[ContainerSpec]) -> None:
@@ -306,13 +355,20 @@ class Simulator:
     def describe(self) -> About:
         """What it can do under at least one profile; `Unsupported` says the rest."""
         version = VERSION if self._fault is None else f"{VERSION}+{self._fault}"
-        return About("simulator", version, frozenset(CAPABILITIES))
+        return About("simulator", version, frozenset(CAPABILITIES), time_out=DELAYS["time-out"][0])
 
     def open(self, scenario: str, seed: int, profile: str) -> SimulatedCluster:
         """A world of its own. Raises `Unsupported` for a profile that the simulator has no dialect for."""
         if profile not in DIALECTS:
             raise Unsupported(f"the simulator has no dialect for profile {profile!r}, only for {', '.join(DIALECTS)}")
         return SimulatedCluster(scenario, seed, profile, self._fault, self._timing)
+
+    def open_for(self, scenario: str, seed: int, profile: str, needs: Sequence[str]) -> SimulatedCluster:
+        """Like `open`; the world has a reaper if the scenario needs one."""
+        cluster = self.open(scenario, seed, profile)
+        if "reaping" in needs:
+            cluster.reap()
+        return cluster
 
     def close(self) -> None:
         """Nothing is left: every world lives in its own objects."""

@@ -8,18 +8,34 @@ missing, anything may have been in them.
 from __future__ import annotations
 
 import bisect
-from collections import defaultdict
+import itertools
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
 from conformance.history import Action, Broken, End, Header
 from conformance.recordings import Recording
-from conformance.runtime import ControllerSeen, EngineSeen, EventSeen, NodeSeen, PodSeen, PodSpec
+from conformance.runtime import (
+    ControllerSeen,
+    EngineSeen,
+    EventSeen,
+    Fault,
+    MachineList,
+    NodeSeen,
+    PodSeen,
+    PodSpec,
+)
 
 NODE_FAULTS = frozenset({"cut-node", "cut-node-inbound", "stop-kubelet"})
-"""Faults that keep a node from being a candidate."""
+"""Faults that keep a node from being a candidate; they do nothing to what runs there."""
 
 NODE_MENDED = frozenset({"heal-node", "start-kubelet", "restart-kubelet"})
 """What ends them."""
+
+POD_FAULTS = frozenset({"kill-container", "kill-by-engine", "kill-sandbox", "out-of-memory", "break-disk"})
+"""Faults that end containers of one pod."""
+
+NODE_ENDS = frozenset({"stop-kubelet", "restart-kubelet", "terminate-node"})
+"""Faults that may end whatever runs on one node."""
 
 NEVER_SILENT = frozenset({"delete", "evict", "expire", "node_terminated"})
 """A deletion is seen, never silent."""
@@ -28,6 +44,16 @@ NEVER_SILENT = frozenset({"delete", "evict", "expire", "node_terminated"})
 def is_down(node: NodeSeen) -> bool:
     """Whether an observation shows a node in trouble: known to be unreachable, not ready, or silent."""
     return "False" in (node.reachable, node.ready) or (node.ready == "Unknown" and node.reachable != "Unknown")
+
+
+@dataclass
+class Outage:
+    """A time in which a node was lost to the node controller: it began when we did something to the node, or later, and
+    was over when the node was seen up again after it was seen down, or earlier. Times are the runtime's."""
+
+    begin: float
+    end: float = float("inf")
+    seen_down: bool = False
 
 
 @dataclass
@@ -41,9 +67,32 @@ class Evidence:
     nodes: set[str] = field(default_factory=set)
     specs: dict[int, PodSpec] = field(default_factory=dict)
     wanted: dict[str, int] = field(default_factory=dict)
-    """By replication controller that an action of ours created, how many pods it is to keep."""
+    """By replication controller that an action of ours created, how many pods it is to keep in the end."""
     fewest: dict[str, int] = field(default_factory=dict)
     """By replication controller, the fewest pods that it was ever seen to want."""
+    surplus: Counter[str] = field(default_factory=Counter)
+    """By replication controller, how many pods fewer it was told to keep, all in all."""
+    time_out: float = 0.0
+    """For how long, at least, a node is lost before its pods are given up; 0 if the runtime does not say."""
+    restarts: list[float] = field(default_factory=list)
+    """When the node controller was restarted."""
+    outages: dict[str, list[Outage]] = field(default_factory=lambda: defaultdict(list))
+    held: set[str] = field(default_factory=set)
+    """Nodes that a fault of ours holds down, as far as this has been gathered."""
+    hurt: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    """By pod, when a fault of ours may have ended containers of it."""
+    ended_on: set[str] = field(default_factory=set)
+    """Nodes on which a fault of ours may have ended whatever ran there."""
+    machines: set[str] = field(default_factory=set)
+    """What the cloud lists, as far as this has been gathered."""
+    followed: set[str] = field(default_factory=set)
+    """Machines that the cloud has listed while the node controller followed it: their records come back."""
+    follows: bool = False
+    """The node controller follows the cloud's list, as far as this has been gathered."""
+    unlisted: set[str] = field(default_factory=set)
+    """Nodes that the cloud did not list while the node controller followed it: their records go, and their pods."""
+    by_hand: set[str] = field(default_factory=set)
+    """Nodes whose records a person has deleted."""
     created: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     deleted: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     broken: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
@@ -69,7 +118,7 @@ class Evidence:
         barred = set(NEVER_SILENT)
         if not self.disk_died(pod):
             barred.add("disk_died")
-        if not self.in_trouble(pod.node, self.first.get(pod.uid, 0)):
+        if not self.in_trouble(pod.node, self.first.get(pod.uid, 0)) or self.too_early(pod):
             barred.add("node_timed_out")
         alive = self.probed[pod.uid] | self.reimaged[pod.uid]
         barred |= {f"liveness_failed(p1c{n})" for n, name in enumerate(pod.members, 1) if name not in alive}
@@ -92,6 +141,24 @@ class Evidence:
     def in_trouble(self, node: str | None, since: int) -> bool:
         """Whether a node was in trouble at any time from line ``since`` on."""
         return any(end >= since for _, end in self.trouble.get(node or "", ()))
+
+    def too_early(self, pod: PodSeen, restarts: bool = False) -> bool:
+        """Whether a pod that is given up, as this shows, was so before its node can have been lost for the time-out;
+        with ``restarts``, before it has been so for one and the same node controller."""
+        outages = self.outages.get(pod.node or "", [])
+        parts = [part for outage in outages for part in (self._parts(outage) if restarts else [outage])]
+        long_enough = [o for o in parts if min(o.end, pod.at) - o.begin >= self.time_out]
+        return bool(self.own and not self.lost and self.time_out and outages and not long_enough)
+
+    def _parts(self, outage: Outage) -> list[Outage]:
+        """An outage as the node controllers have seen it, one after the other."""
+        cuts = [outage.begin, *(r for r in self.restarts if outage.begin < r < outage.end), outage.end]
+        return [Outage(begin, end) for begin, end in itertools.pairwise(cuts)]
+
+    def spared(self, pod: PodSeen) -> bool:
+        """Whether nothing that we did may have ended a container of this pod."""
+        hurt = self._within(self.hurt, pod) or self.deleted_by_user(pod) or pod.node in self.ended_on
+        return self.own and not (self.lost or hurt)
 
     def gone_about(self, node: str | None, line: int) -> bool:
         """Whether a node is gone by what was last seen of it before ``line``, or by what is seen next."""
@@ -123,26 +190,57 @@ class Evidence:
 
     # --- gathering --------------------------------------------------------------------------------------------------
 
-    def _action(self, line: int, action: Action) -> None:
+    def _action(self, line: int, t: float, action: Action) -> None:
         if action.refused is not None:
             return
         if action.create_node:
             self.nodes.add(action.create_node)
+            self.unlisted |= {action.create_node} - self.machines if self.follows else set()
         if action.create_pod:
             self.created[action.create_pod.name].append(line)
             self.specs[line] = action.create_pod
         if action.create_controller:
             self.wanted[action.create_controller.name] = action.create_controller.wanted
+        if action.scale:
+            self.surplus[action.scale.controller] += max(0, self.wanted[action.scale.controller] - action.scale.wanted)
+            self.wanted[action.scale.controller] = action.scale.wanted
+        if action.list_machines:
+            self._listed(action.list_machines)
         if action.delete_pod:
             self.deleted[action.delete_pod].append(line)
-        fault = action.inject
-        if fault is None:
-            return
+        if action.inject:
+            self._fault(line, t, action.inject)
+
+    def _listed(self, listed: MachineList) -> None:
+        """The nodes that there are to be, and the machines that are no more."""
+        if listed.cloud:
+            self.ended_on |= self.machines - set(listed.machines)
+            self.machines = set(listed.machines)
+            self.followed |= self.machines if listed.sync else set()
+        if listed.sync or not listed.cloud:
+            self.nodes |= set(listed.machines)
+        self.follows = listed.cloud and listed.sync
+        self.unlisted |= self.nodes - self.machines if self.follows else set()
+
+    def _fault(self, line: int, t: float, fault: Fault) -> None:
+        if fault.kind in POD_FAULTS:
+            self.hurt[fault.target].append(line)
+        if fault.kind in NODE_ENDS:
+            self.ended_on.add(fault.target)
+        if fault.kind == "restart-controller":
+            self.restarts.append(t)
+        if fault.kind == "delete-node":
+            self.by_hand.add(fault.target)
         if fault.kind == "break-disk":
             self.broken[fault.target].append(line)
         if fault.kind in NODE_FAULTS:
             self.trouble[fault.target].append((line, float("inf")))
+            self.held.add(fault.target)
+            outages = self.outages[fault.target]
+            if not outages or outages[-1].end < float("inf"):
+                outages.append(Outage(t))
         if fault.kind in NODE_MENDED:
+            self.held.discard(fault.target)
             self.trouble[fault.target] = [(b, min(e, line)) for b, e in self.trouble[fault.target]]
 
     def _seen(self, line: int, what: object) -> None:
@@ -166,12 +264,25 @@ class Evidence:
             case ControllerSeen():
                 self.fewest[what.name] = min(what.wanted, self.fewest.get(what.name, what.wanted))
             case NodeSeen():
+                self._outage(what)
                 self.gone[what.name].append((line, what.deleted or what.phase == "Terminated"))
                 if is_down(what):
                     self.trouble[what.name].append((line, line))
                 elif self.trouble[what.name] and self.trouble[what.name][-1][1] != float("inf"):
                     begin, _ = self.trouble[what.name][-1]
                     self.trouble[what.name][-1] = (begin, line)
+
+    def _outage(self, seen: NodeSeen) -> None:
+        """A node is seen down: if we have not done it, nobody knows since when. Or up: if it was seen down before, and
+        we do not hold it down, its outage is over."""
+        last = self.outages[seen.name][-1:]
+        is_open = bool(last) and last[0].end == float("inf")
+        if is_down(seen) and not is_open:
+            self.outages[seen.name].append(Outage(float("-inf"), seen_down=True))
+        elif is_down(seen):
+            last[0].seen_down = True
+        elif is_open and last[0].seen_down and seen.ready == "True" and seen.name not in self.held:
+            last[0].end = seen.at
 
 
 def gather(recording: Recording) -> Evidence:
@@ -182,8 +293,9 @@ def gather(recording: Recording) -> Evidence:
         match entry.content:
             case Header():
                 found.own, found.rules = True, entry.content.rules
+                found.time_out = entry.content.time_out or 0.0
             case Action():
-                found._action(entry.line, entry.content)
+                found._action(entry.line, entry.t, entry.content)
             case End() | Broken():
                 found.ended = True
         if entry.stream == "history" and entry.version is not None:

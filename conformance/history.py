@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 
 import msgspec
 
-from conformance.runtime import ConditionStatus, ControllerSpec, Fault, Observation, PodSpec
+from conformance.runtime import ConditionStatus, ControllerSpec, Fault, MachineList, Observation, PodSpec
 
 MAX_LINE = 8 * 1024 * 1024
 """Bytes; a longer line is not read."""
@@ -35,6 +35,15 @@ class Header(_Record, frozen=True, tag="header"):
     tool_version: str = ""
     seed: int = 0
     rules: tuple[str, ...] = ()
+    time_out: float | None = None
+    """What the runtime says of its time-out for lost nodes (`conformance.runtime.About`)."""
+
+
+class Scaling(msgspec.Struct, frozen=True):
+    """A replication controller is told to keep so many pods."""
+
+    controller: str
+    wanted: int
 
 
 class Action(_Record, frozen=True, tag="action"):
@@ -43,6 +52,8 @@ class Action(_Record, frozen=True, tag="action"):
     create_node: str | None = None
     create_pod: PodSpec | None = None
     create_controller: ControllerSpec | None = None
+    scale: Scaling | None = None
+    list_machines: MachineList | None = None
     delete_pod: str | None = None
     inject: Fault | None = None
     refused: str | None = None
@@ -75,6 +86,7 @@ class NodeWant(msgspec.Struct, frozen=True, tag="node", omit_defaults=True):
     reachable: ConditionStatus | None = None
     ready: ConditionStatus | None = None
     gone: bool = False
+    unschedulable: bool | None = None
 
 
 class EventWant(msgspec.Struct, frozen=True, tag="event", omit_defaults=True):
@@ -87,12 +99,13 @@ class EventWant(msgspec.Struct, frozen=True, tag="event", omit_defaults=True):
 
 class ControllerWant(msgspec.Struct, frozen=True, tag="controller", omit_defaults=True):
     """So many pods of a replication controller to wait for that are Running, on other nodes than ``elsewhere``, and are
-    none of those named in ``besides``."""
+    none of those named in ``besides``; if ``most`` is given, no more than so many that have not ended."""
 
     controller: str
     running: int
     elsewhere: str | None = None
     besides: tuple[str, ...] = ()
+    most: int | None = None
 
 
 Want = PodWant | NodeWant | EventWant | ControllerWant

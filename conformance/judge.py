@@ -36,7 +36,6 @@ from conformance.recordings import Entry, Recording
 from conformance.runtime import ControllerSeen, EngineSeen, EventSeen, NodeSeen, PodSeen, SandboxSeen
 from conformance.verdict import Verdict, worst
 from conformance.wants import controller_is_so, event_is_so, node_is_so, pod_is_so, want_about, want_told
-from model.cluster import is_candidate
 from model.profiles import Profile
 
 __all__ = ["Finding", "Judgement", "judge"]
@@ -170,15 +169,23 @@ class _Judge:
         if action.refused is not None:
             return
         if action.create_pod:
-            held, nodes = case.down | case.ended, self.nodes.nodes
-            known = {n for n in held if n in nodes and not any(is_candidate(s) for s in nodes[n].states)}
-            self.pods.unfit[line] = known
+            held = case.down | case.ended | case.cordoned
+            self.pods.unfit[line] = {name for name in held if self.nodes.is_known_unfit(name)}
+        if action.list_machines and action.list_machines.cloud:
+            case.ended |= case.listed - set(action.list_machines.machines)
+            case.listed = set(action.list_machines.machines)
         fault = action.inject
         if fault is None:
             return
+        if fault.kind == "cordon-node":
+            case.cordoned.add(fault.target)
+        if fault.kind == "uncordon-node":
+            case.cordoned.discard(fault.target)
+        if fault.kind == "delete-node":
+            case.down.discard(fault.target)
         if fault.kind in NODE_FAULTS:
             case.down.add(fault.target)
-        if fault.kind in NODE_MENDED:
+        if fault.kind in (*NODE_MENDED, "uncordon-node"):
             case.down.discard(fault.target)
             for unfit in self.pods.unfit.values():
                 unfit.discard(fault.target)

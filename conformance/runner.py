@@ -182,7 +182,8 @@ def run_scenario(
     history = History(path)
     history.add(
         Header(scenario=scenario.id, policy=scenario.policy, profile=profile.name, runtime=about.name,
-               runtime_version=about.version, tool_version=VERSION, seed=settings.seed, rules=rules), 0.0,
+               runtime_version=about.version, tool_version=VERSION, seed=settings.seed, rules=rules,
+               time_out=about.time_out), 0.0,
     )  # fmt: skip
     cluster: Cluster | None = None
     try:
@@ -194,7 +195,7 @@ def run_scenario(
             cluster = runtime.open(scenario.id, settings.seed, profile.name)
         if missing := _missing(cluster, Cluster):
             raise TypeError(f"the adapter's cluster lacks {', '.join(missing)}")
-        run = Run(scenario, profile, cluster, history, about.capabilities, settings.deadline, stop)
+        run = Run(scenario, profile, cluster, history, about.capabilities, settings.deadline, stop, about.time_out)
         scenario.function(run)
         run.settle()
     except DeadlinePassed:

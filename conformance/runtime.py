@@ -36,8 +36,16 @@ FAULTS: dict[str, str] = {
     "start-kubelet": "the node's agent answers again; what ran meanwhile runs on",
     "restart-kubelet": "the node's agent answers again, and first ends whatever ran without it",
     "terminate-node": "the node ends for good",
+    "cordon-node": "a person marks the node unschedulable; what runs there runs on",
+    "uncordon-node": "a person marks the node schedulable again",
+    "delete-node": "a person deletes the node's record; the machine, and what runs there, runs on",
+    "restart-controller": "the node controller is replaced by a new one, which has no memory; its target is its name",
 }
-"""Every fault that a scenario may inject, by name. `About.capabilities` lists the ones that a runtime can do."""
+"""Every fault that a scenario may inject, by name, and what a person may do to a running cluster.
+`About.capabilities` lists the ones that a runtime can do."""
+
+NODE_CONTROLLER = "node-controller"
+"""The target of ``restart-controller``."""
 
 CAPABILITIES: dict[str, str] = {
     **FAULTS,
@@ -47,6 +55,10 @@ CAPABILITIES: dict[str, str] = {
     "network": "pods have addresses of their own, and their containers share one",
     "volumes": "the containers of a pod share a volume that outlives them",
     "replication": "replication controllers can be created (the cluster is a `Replicates`)",
+    "scaling": "replication controllers can be told to keep more or fewer pods (the cluster is a `Scales`)",
+    "node-list": "the node controller can be given a list of machines (the cluster is a `ListsNodes`)",
+    "reaping": "pods that have ended expire after some time, in a cluster whose scenario needs it",
+    "time-out": "it is known how long a lost node's pods are left as they are (`About.time_out`)",
     "quiescence": "the runtime can tell that nothing more will happen by itself",
 }
 
@@ -84,6 +96,18 @@ class ControllerSpec(msgspec.Struct, frozen=True):
     containers: tuple[ContainerSpec, ...]
 
 
+class MachineList(msgspec.Struct, frozen=True):
+    """The machines that the node controller is told of.
+
+    ``cloud``: they are those of the cloud platform at present, and the node controller follows them if ``sync`` is on
+    (--sync_nodes); one that is listed no more has ended. Otherwise they are named at the start (--machines), once.
+    """
+
+    machines: tuple[str, ...]
+    cloud: bool = True
+    sync: bool = True
+
+
 class Fault(msgspec.Struct, frozen=True):
     """One fault: ``kind`` is a key of `FAULTS`, ``target`` a pod's or node's name, ``container`` one of the pod's."""
 
@@ -102,6 +126,9 @@ class About(msgspec.Struct, frozen=True):
     lacks: dict[str, str] = {}
     notes: tuple[str, ...] = ()
     """What people should know of this run."""
+    time_out: float | None = None
+    """For how many seconds of the runtime's clock, at least, a node is lost before its pods are given up (capability
+    ``time-out``)."""
 
     def why_not(self, needs: Sequence[str]) -> str:
         """Why a scenario with these needs cannot run here; empty if it can."""
@@ -321,6 +348,23 @@ class Replicates(Protocol):
 
     def create_controller(self, controller: ControllerSpec) -> None:
         """Submit a replication controller. Raises `Refused` if the name is taken."""
+
+
+@runtime_checkable
+class Scales(Protocol):
+    """A cluster whose replication controllers can be scaled (capability ``scaling``)."""
+
+    def scale_controller(self, name: str, wanted: int) -> None:
+        """Tell a replication controller to keep ``wanted`` pods. Raises `Refused` if there is none of that name."""
+
+
+@runtime_checkable
+class ListsNodes(Protocol):
+    """A cluster whose node controller knows machines from a list (capability ``node-list``)."""
+
+    def list_machines(self, listed: MachineList) -> None:
+        """Replace the list. A machine that is listed for the first time is a new one, which the node controller has to
+        make a record of (or not, if it does not follow the cloud). Raises `Refused` where a name is in use."""
 
 
 @runtime_checkable

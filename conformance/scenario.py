@@ -11,6 +11,7 @@ A scenario says what to wait for; it asserts nothing. The verdict comes from the
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import pkgutil
 import threading
@@ -29,18 +30,22 @@ from conformance.history import (
     NodeWant,
     PodWant,
     Quiescent,
+    Scaling,
     Seen,
     Want,
     decode,
     encode,
 )
 from conformance.runtime import (
+    NODE_CONTROLLER,
     Cluster,
     ConditionStatus,
     ContainerSpec,
     ControllerSpec,
     EventSeen,
     Fault,
+    ListsNodes,
+    MachineList,
     NodeSeen,
     Observation,
     PodSeen,
@@ -48,6 +53,7 @@ from conformance.runtime import (
     Policy,
     Refused,
     Replicates,
+    Scales,
     Unsupported,
 )
 from conformance.wants import controller_is_so, event_is_so, node_is_so, pod_is_so
@@ -165,12 +171,12 @@ class Run:
 
     def __init__(
         self, scenario: Scenario, profile: Profile, cluster: Cluster, history: History, capabilities: frozenset[str],
-        deadline: float, stop: threading.Event | None = None,
+        deadline: float, stop: threading.Event | None = None, time_out: float | None = None,
     ) -> None:  # fmt: skip
         self.scenario, self.profile, self.policy = scenario, profile, scenario.policy
         self._cluster, self._history, self._deadline = cluster, history, deadline
         self._capabilities = capabilities
-        self._stop = stop
+        self._stop, self._time_out = stop, time_out
         self._pods: dict[str, PodSeen] = {}
         self._nodes: dict[str, NodeSeen] = {}
         self._events: dict[str, EventSeen] = {}
@@ -223,6 +229,38 @@ class Run:
         self._act(Action(create_controller=spec), lambda: cluster.create_controller(spec))
         return name
 
+    def refused_controller(self, *workloads: Step | Workload, wanted: int = 1, name: str = "rc1") -> None:
+        """Submit a replication controller that is to be refused. If it is not, the history says so."""
+        with contextlib.suppress(Refused):
+            self.controller(*workloads, wanted=wanted, name=name)
+
+    def scale(self, controller: str, wanted: int) -> None:
+        """Tell a replication controller to keep so many pods."""
+        cluster = self._cluster
+        if not isinstance(cluster, Scales):
+            raise Unsupported("the runtime cannot scale a replication controller")
+        self._act(Action(scale=Scaling(controller, wanted)), lambda: cluster.scale_controller(controller, wanted))
+
+    def machines(self, *names: str, cloud: bool = True, sync: bool = True) -> None:
+        """These are the machines that the node controller is told of, from now on."""
+        cluster = self._cluster
+        if not isinstance(cluster, ListsNodes):
+            raise Unsupported("the runtime's node controller knows no list of machines")
+        listed = MachineList(names, cloud, sync)
+        self._act(Action(list_machines=listed), lambda: cluster.list_machines(listed))
+
+    def restart_controller(self) -> None:
+        """Replace the node controller by a new one."""
+        self.inject("restart-controller", NODE_CONTROLLER)
+
+    def part_of_time_out(self, share: float) -> None:
+        """Let this share of the time pass for which a lost node's pods are left as they are."""
+        if self._time_out is None:
+            raise Unsupported("the runtime does not say after what time a lost node's pods are given up")
+        end = self._now + share * self._time_out
+        while self._now < end:
+            self._observe(end - self._now)
+
     def pods_of(self, controller: str) -> list[PodSeen]:
         """The pods of a replication controller that are Running, as last seen."""
         return [p for p in self._pods.values() if p.owner == controller and p.phase == "Running" and not p.deleted]
@@ -259,12 +297,13 @@ class Run:
 
     def until_node(
         self, node: str, *, phase: str | None = None, reachable: str | None = None, ready: str | None = None,
-        gone: bool = False, rules: tuple[str, ...] = (),
+        gone: bool = False, unschedulable: bool | None = None, rules: tuple[str, ...] = (),
     ) -> None:  # fmt: skip
         """Wait until the node looks like this."""
         want = NodeWant(
-            node, phase, cast("ConditionStatus | None", reachable), cast("ConditionStatus | None", ready), gone
-        )
+            node, phase, cast("ConditionStatus | None", reachable), cast("ConditionStatus | None", ready), gone,
+            unschedulable,
+        )  # fmt: skip
         self._wait(want, rules)
 
     def until_event(self, pod: str, reason: str, container: str | None = None, rules: tuple[str, ...] = ()) -> None:
@@ -274,10 +313,11 @@ class Run:
 
     def until_replicated(
         self, controller: str, running: int = 1, *, elsewhere: str | None = None, besides: tuple[str, ...] = (),
-        rules: tuple[str, ...] = (),
+        most: int | None = None, rules: tuple[str, ...] = (),
     ) -> None:  # fmt: skip
-        """Wait until so many pods of the controller are Running: not on node ``elsewhere``, none of ``besides``."""
-        self._wait(ControllerWant(controller, running, elsewhere, besides), rules)
+        """Wait until so many pods of the controller are Running: not on node ``elsewhere``, none of ``besides``; and no
+        more than ``most`` of its pods have not ended."""
+        self._wait(ControllerWant(controller, running, elsewhere, besides, most), rules)
 
     def settle(self, seconds: float = 60.0) -> None:
         """Let things happen until nothing more will. A runtime that cannot tell is watched for LINGER seconds: what it
@@ -299,7 +339,7 @@ class Run:
         try:
             do()
         except Refused as error:
-            self._history.add(_refused(action, str(error)), self._now)
+            self._history.add(msgspec.structs.replace(action, refused=str(error)), self._now)
             raise
         self._history.add(action, self._now)
 
@@ -369,10 +409,3 @@ def _check(what: object) -> None:
         decode(encode(Seen(what=what)))
     except (msgspec.MsgspecError, TypeError, ValueError, UnicodeError) as error:
         raise AdapterError(f"observe() returned a {type(what).__name__} that is none: {error}") from error
-
-
-def _refused(action: Action, reason: str) -> Action:
-    return Action(
-        create_node=action.create_node, create_pod=action.create_pod, create_controller=action.create_controller,
-        delete_pod=action.delete_pod, inject=action.inject, refused=reason,
-    )  # fmt: skip

@@ -13,7 +13,15 @@ from dataclasses import dataclass, field
 from conformance.history import Action, ControllerWant, EventWant, Goal, Header, NodeWant, PodWant, Quiescent, Want
 from conformance.judge import Finding, Judgement
 from conformance.recordings import Entry, Recording
-from conformance.runtime import ContainerSeen, ControllerSeen, EngineSeen, EventSeen, NodeSeen, PodSeen
+from conformance.runtime import (
+    ContainerSeen,
+    ControllerSeen,
+    EngineSeen,
+    EventSeen,
+    MachineList,
+    NodeSeen,
+    PodSeen,
+)
 from conformance.verdict import Verdict
 from conformance.wants import controller_is_so, event_is_so, node_is_so, pod_is_so, want_told
 from model.actors import Step
@@ -153,12 +161,23 @@ def action_told(action: Action) -> str:
     if action.create_controller is not None:
         controller = action.create_controller
         return f"create controller {controller.name} ({controller.wanted} pods, {controller.policy})"
+    if action.scale is not None:
+        return f"scale controller {action.scale.controller} to {action.scale.wanted} pods"
+    if action.list_machines is not None:
+        return _listing_told(action.list_machines)
     if action.delete_pod is not None:
         return f"delete pod {action.delete_pod}"
     if action.inject is not None:
         container = f" container {action.inject.container}" if action.inject.container else ""
         return f"{action.inject.kind} {action.inject.target}{container}"
     return "nothing"
+
+
+def _listing_told(listed: MachineList) -> str:
+    names = ", ".join(listed.machines) or "no machine"
+    if not listed.cloud:
+        return f"start the node controller with --machines {names}"
+    return f"the cloud lists {names}" + ("" if listed.sync else " (--sync_nodes=false)")
 
 
 def finding_told(finding: Finding) -> str:

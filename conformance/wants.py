@@ -36,6 +36,7 @@ def node_is_so(seen: NodeSeen | None, want: NodeWant) -> bool:
         want.phase in (None, seen.phase)
         and want.reachable in (None, seen.reachable)
         and want.ready in (None, seen.ready)
+        and want.unschedulable in (None, seen.unschedulable)
     )
 
 
@@ -45,13 +46,14 @@ def event_is_so(seen: EventSeen, want: EventWant) -> bool:
 
 
 def controller_is_so(pods: Iterable[PodSeen], want: ControllerWant) -> bool:
-    """Whether enough pods of a replication controller run as wanted."""
+    """Whether enough pods of a replication controller run as wanted, and not too many are there."""
+    own = [pod for pod in pods if pod.owner == want.controller and not pod.deleted]
+    active = [pod for pod in own if pod.phase not in ("Succeeded", "Failed")]
     running = [
-        pod for pod in pods
-        if pod.owner == want.controller and pod.phase == "Running" and not pod.deleted
-        and pod.node != want.elsewhere and pod.name not in want.besides
+        pod for pod in own
+        if pod.phase == "Running" and pod.node != want.elsewhere and pod.name not in want.besides
     ]  # fmt: skip
-    return len(running) >= want.running
+    return len(running) >= want.running and (want.most is None or len(active) <= want.most)
 
 
 def want_about(want: Want) -> str:

@@ -17,7 +17,7 @@ from typing import Any
 from docker.errors import APIError, NotFound
 
 from adapters.docker import disk, nodes
-from adapters.docker.control import TIME_OUT, Monitor, NodeRecord, Replication, schedule
+from adapters.docker.control import EXPIRY, TIME_OUT, Monitor, NodeRecord, Replication, schedule
 from adapters.docker.engine import CLUSTER, LOST, MEMBER, POD, Engine, complaint, health, remove
 from adapters.docker.floor import BarePod
 from adapters.docker.pods import SANDBOX, Member, Pod
@@ -85,6 +85,9 @@ class DockerCluster:
         self._hurt: dict[str, set[str]] = {}
         self._unclear: dict[str, tuple[float, Callable[[], None]]] = {}
         self._stopped = threading.Event()
+        self._reaps = False
+        self._ended: dict[str, float] = {}
+        """When each pod was found to have ended, by uid."""
 
     # --- the protocol -----------------------------------------------------------------------------------------------
 
@@ -112,6 +115,16 @@ class DockerCluster:
             raise Refused(f"the template of {controller.name} has policy {controller.policy}: only Always is taken")
         self._controllers[controller.name] = Replication(controller, f"{self._name}-{controller.name}")
 
+    def scale_controller(self, name: str, wanted: int) -> None:
+        """Tell a replication controller to keep so many pods."""
+        if name not in self._controllers:
+            raise Refused(f"there is no controller {name}")
+        self._controllers[name].scale(wanted)
+
+    def reap(self) -> None:
+        """From now on pods that have ended expire."""
+        self._reaps = True
+
     def delete_pod(self, name: str) -> None:
         """Delete a pod: the object goes at once, its containers then."""
         self._delete(self._pod(name))
@@ -134,6 +147,9 @@ class DockerCluster:
                 pod.api.kill(pod.sandbox)
             case "break-disk" | "fill-disk" | "mend-disk":
                 self._switch_disk(fault.kind, self._pod(fault.target))
+            case "restart-controller":
+                for record in self.nodes.values():
+                    record.lost_since = record.lost_since and time.monotonic()
             case _:
                 self._hurt_node(fault.kind, self._node(fault.target))
 
@@ -316,6 +332,7 @@ class DockerCluster:
                 record.is_stale = False
                 self._gap(record)
         self._give_up_pods()
+        self._expire()
         self._replicate()
         for pod, record in schedule(list(self._pods.values()), list(self.nodes.values())):
             pod.node, pod.engine, pod.cluster = record.name, record.engine, self._name
@@ -354,6 +371,12 @@ class DockerCluster:
             elif record.is_candidate:
                 self._end_given_up(record, on_it)
 
+    def _expire(self) -> None:
+        """What has ended goes some time later, if the scenario needs that (seed.md L276)."""
+        for pod in [pod for pod in self._pods.values() if self._reaps and pod.is_terminal]:
+            if _ago(self._ended.setdefault(pod.uid, time.monotonic())) > EXPIRY:
+                self._delete(pod)
+
     def _end_given_up(self, record: NodeRecord, pods: list[Pod]) -> None:
         """The node is back: what still runs there of pods that were given up is ended."""
         for pod in pods:
@@ -365,6 +388,8 @@ class DockerCluster:
     def _replicate(self) -> None:
         for controller in self._controllers.values():
             pods = list(self._pods.values())
+            for pod in controller.surplus(pods):
+                self._delete(pod)
             for _ in range(controller.missing(pods)):
                 self._add(controller.next_pod(), owner=controller.spec.name)
             counted = len(controller.active(list(self._pods.values())))

@@ -9,6 +9,8 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import msgspec
+
 from adapters.docker.engine import Engine, Reached, Ready, health
 from adapters.docker.pods import Pod
 from conformance.runtime import ConditionStatus, ControllerSeen, ControllerSpec, NodeSeen, PodSpec
@@ -18,6 +20,9 @@ POLL = 0.25
 
 TIME_OUT = 8.0
 """Seconds after which the pods of a lost node are given up (seed.md L319)."""
+
+EXPIRY = 4.0
+"""Seconds after which a pod that has ended expires, where a scenario needs that (seed.md L276)."""
 
 
 @dataclass
@@ -105,9 +110,18 @@ class Replication:
     made: int = 0
     counted: int = -1
 
+    def scale(self, wanted: int) -> None:
+        """Keep so many pods from now on."""
+        self.spec = msgspec.structs.replace(self.spec, wanted=wanted)
+
     def missing(self, pods: list[Pod]) -> int:
-        """How many pods are to be created; it is never asked for fewer, so there are never too many."""
+        """How many pods are to be created; negative if there are too many."""
         return self.spec.wanted - len(self.active(pods))
+
+    def surplus(self, pods: list[Pod]) -> list[Pod]:
+        """Those that are too many: first the ones without a node, then those that do not run yet."""
+        by_worth = sorted(self.active(pods), key=lambda pod: (pod.node is not None, pod.is_started))
+        return by_worth[: max(0, -self.missing(pods))]
 
     def active(self, pods: list[Pod]) -> list[Pod]:
         """Its pods that count."""

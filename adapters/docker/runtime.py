@@ -21,12 +21,13 @@ except ModuleNotFoundError as error:
 
 from adapters.docker import disk, floor, nodes
 from adapters.docker.cluster import DISK_FAULTS, NODE_FAULTS, DockerCluster
+from adapters.docker.control import TIME_OUT
 from adapters.docker.engine import LOST, Engine, EngineError, connect
 from conformance.runtime import About, Unsupported
 
 ALWAYS_THERE = frozenset(
     {"kill-by-engine", "kill-sandbox", "out-of-memory", "events", "node-phase", "node-conditions", "network", "volumes",
-     "replication"}
+     "replication", "scaling", "restart-controller", "reaping", "time-out"}
 )  # fmt: skip
 
 
@@ -63,7 +64,7 @@ class Docker:
 
     def _examine(self) -> About:
         version = self.engines[0].client.version()
-        lacks: dict[str, str] = {}
+        lacks = {"node-list": "its nodes are engines that are there already: no list makes one"}
         if not all(engine.is_local for engine in self.engines) or os.geteuid() != 0:
             lacks["kill-container"] = "a process can be killed by root on the engine's own machine only"
         if not all(engine.node for engine in self.engines):
@@ -75,8 +76,9 @@ class Docker:
         others = sorted({owner.split("/")[1] for engine in self.engines for owner in engine.others})
         note = f"other runs are at work on these engines (process {', '.join(others)}): neither sees the other's pods"
         return About(
-            "docker", f"{version['Version']} ({count})", can - frozenset(lacks), lacks, (note,) if others else ()
-        )
+            "docker", f"{version['Version']} ({count})", can - frozenset(lacks), lacks, (note,) if others else (),
+            TIME_OUT,
+        )  # fmt: skip
 
     def open(self, scenario: str, seed: int, profile: str) -> DockerCluster:
         """A cluster on the engines that there are."""
@@ -90,6 +92,8 @@ class Docker:
         else:
             source = lambda n: self._shared(number + n, n)  # noqa: E731 - one line says it
         cluster = DockerCluster(f"{self._run}-{number}", source, self._back, bool(DISK_FAULTS & set(needs)))
+        if "reaping" in needs:
+            cluster.reap()
         with self._lock:
             self._clusters.add(cluster)
         return cluster

@@ -69,6 +69,10 @@ class Case:
     """Nodes that a fault of ours holds down."""
     ended: set[str] = field(default_factory=set)
     """Nodes that an action of ours has ended."""
+    cordoned: set[str] = field(default_factory=set)
+    """Nodes that an action of ours has marked unschedulable."""
+    listed: set[str] = field(default_factory=set)
+    """The machines that the cloud lists."""
     quiescent: int = 0
     """The line that says that nothing more will happen, if that still holds."""
 

@@ -12,6 +12,7 @@ from conformance.oracle import NodeOracle
 from conformance.recordings import Entry
 from conformance.runtime import NodeSeen
 from conformance.verdict import Verdict
+from model.cluster import is_candidate
 from model.node import NEVER_POSTED, POSTINGS
 
 NODE_PHASE_RULES = (
@@ -38,6 +39,7 @@ class NodeJudge:
         line = entry.line
         known = self.nodes.get(seen.name)
         if known is None or (known.last and known.last.uid != seen.uid):
+            self._record(line, seen, again=known is not None)
             known = self.nodes[seen.name] = NodeOracle(self.case.profile)
         self.shown |= {name for name in ("phase", "reachable") if getattr(seen, name) is not None}
         was, before = known.states, known.last
@@ -67,6 +69,18 @@ class NodeJudge:
             self._since(entry, seen, before)
         self.frames[seen.name].append((entry.api_version, seen))
         self.lines[seen.name] = line
+
+    def _record(self, line: int, seen: NodeSeen, *, again: bool) -> None:
+        """A record of a node is new: somebody must have made it, or the cloud lists it and is followed."""
+        evidence, name = self.case.evidence, f"node {seen.name}"
+        if not evidence.own or evidence.lost or seen.name in evidence.followed:
+            return
+        if again:
+            rules = self.case.held("nodecontroller.sync.static-once", "nodecontroller.sync.off")
+            self.case.fail(rules, name, "comes back though nobody made it again", line)
+        elif seen.name not in evidence.nodes:
+            rules = self.case.held("nodecontroller.sync.off", "nodecontroller.sync.start.off")
+            self.case.fail(rules, name, "has a record though nobody made one, and no list is followed", line)
 
     def _condition(self, line: int, seen: NodeSeen) -> None:
         """Who may write which status of Ready, and with which reason (`model.node.POSTINGS`)."""
@@ -107,6 +121,12 @@ class NodeJudge:
         if "node.condition.reachable" in rules:
             return seen.reachable is not None
         return seen.ready is not None or seen.deleted
+
+    def is_known_unfit(self, name: str) -> bool:
+        """Whether a node was seen to be no candidate, or marked unschedulable."""
+        node = self.nodes.get(name)
+        marked = bool(node and node.last and node.last.unschedulable)
+        return node is not None and (marked or not any(is_candidate(s) for s in node.states))
 
     def lost(self) -> set[str]:
         """The nodes that are lost now, by what was done to them or seen of them."""

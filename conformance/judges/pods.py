@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
 from conformance import oracle
@@ -63,6 +63,8 @@ class PodJudge:
     unfit: dict[int, set[str]] = field(default_factory=dict)
     """For each creation of a pod, by line, the nodes that were then known to be held down, or to have ended, and that
     have been so since."""
+    removed: Counter[str] = field(default_factory=Counter)
+    """By replication controller of ours, how many of its pods vanished that were too many."""
 
     def __post_init__(self) -> None:
         self.statuses = StatusJudge(self.case)
@@ -114,10 +116,12 @@ class PodJudge:
         was = dict(known.oracle.belief)
         explained = known.oracle.observe(seen, self.case.evidence.barred(seen))
         if not explained.belief:
-            rules = explained.rules
+            early = seen.phase == "Failed" and self.case.evidence.too_early(seen)
+            rules = (*(self.case.held("pod.partition.waits") if early else ()), *explained.rules)
+            time_out = f"; its node was not lost for {self.case.evidence.time_out:g} s" if early else ""
             if "pod.phase.final" not in rules and any(rule in PHASE_TABLE for rule in rules):
                 rules += tuple(rule for rule, misled in self._not_of(seen).items() if misled)
-            self.case.fail(rules, name, explained.why, line, known.line, explained.allowed)
+            self.case.fail(rules, name, explained.why + time_out, line, known.line, explained.allowed)
             known.failed = True
         else:
             self._explained(seen, before, was, explained.belief)
@@ -172,7 +176,9 @@ class PodJudge:
                 self.case.fail(("pod.binding.scheduler",), f"pod {seen.name}",
                            f"is bound to {seen.node}, a node that there is not", line, last_line)  # fmt: skip
             if seen.node in self.unfit.get(self.case.evidence.creation(seen) or 0, ()) and not self.case.evidence.lost:
-                self.case.fail(("pod.binding.candidate", "scheduler.candidate.ready"), f"pod {seen.name}",
+                ended = ("node.phase.terminated.refuses",) if seen.node in self.case.ended else ()
+                rules = ("pod.binding.candidate", "scheduler.candidate.ready", *ended)
+                self.case.fail(rules, f"pod {seen.name}",
                            f"is bound to {seen.node}, which was known to be unfit when the pod was created and has "
                            "been since", line, last_line, "unbound")  # fmt: skip
 
@@ -242,35 +248,62 @@ class PodJudge:
     def _deletion(self, line: int, seen: PodSeen, known: KnownPod) -> None:
         known.deleted = True
         name = f"pod {seen.name}"
-        by_user = self.case.evidence.deleted_by_user(seen)
+        evidence = self.case.evidence
+        by_user = evidence.deleted_by_user(seen)
         terminal = seen.phase in pod.TERMINAL
-        on_ended = seen.node in self.case.ended or self.case.evidence.gone_about(seen.node, line)
+        stays = bool(self.case.held("pod.life.record-deleted-by-hand")) and seen.node in evidence.by_hand
+        on_ended = seen.node in self.case.ended | evidence.unlisted or (
+            evidence.gone_about(seen.node, line) and not stays
+        )
         on_lost = seen.node in self.nodes.lost()
-        was_lost = self.case.evidence.in_trouble(seen.node, self.case.evidence.first[seen.uid])
-        unexplained = self.case.evidence.own and not self.case.evidence.lost and not self._is_surplus(seen)
+        resets = self.case.held("nodecontroller.health.restart-resets")
+        too_early = evidence.too_early(seen, restarts=bool(resets))
+        was_lost = evidence.in_trouble(seen.node, evidence.first[seen.uid]) and not too_early
+        explained = by_user or on_ended or (terminal if self.case.profile.name == "seed" else was_lost)
+        explained = explained or (evidence.own and self._is_surplus(seen))
+        unexplained = evidence.own and not evidence.lost and not explained
+        rules = ("pod.life.not-by-itself", *self._staying(seen, too_early))
         if self.case.profile.name == "seed":
-            if on_lost and not self.case.evidence.lost and not (terminal or by_user or on_ended):
+            if on_lost and not evidence.lost and not explained:
                 self.case.fail(("pod.life.node-lost", "pod.partition.failed"), name,
                            f"vanishes in phase {seen.phase} while its node {seen.node} is lost, without having been "
                            "marked Failed", line, known.line, "Failed")  # fmt: skip
-            elif unexplained and not (terminal or by_user or on_ended):
-                self.case.fail(("pod.life.not-by-itself",), name, "vanishes though nobody deleted it", line, known.line)
+            elif unexplained:
+                self.case.fail(rules, name, "vanishes though nobody deleted it", line, known.line)
             elif on_ended and not by_user:
                 self.case.cover("node.phase.terminated.pods-deleted", "pod.life.dead-node-deletes")
             elif not terminal or by_user:
                 self.case.cover("pod.life.not-by-itself")
-        elif unexplained and not (by_user or on_ended or was_lost):
-            self.case.fail(("pod.life.not-by-itself",), name, "vanishes though nobody deleted it", line, known.line)
+        elif unexplained:
+            self.case.fail(rules, name, "vanishes though nobody deleted it", line, known.line)
         else:
             self.case.cover("pod.life.evicted" if was_lost and not by_user else "pod.life.deleted-at-once")
 
+    def _staying(self, seen: PodSeen, too_early: bool) -> tuple[str, ...]:
+        """What else says that a pod that vanishes by itself should have stayed."""
+        evidence = self.case.evidence
+        resets = ("nodecontroller.health.restart-resets",) if evidence.restarts else ()
+        return self.case.held(
+            *(("pod.partition.waits", "pod.partition.back-in-time", *resets) if too_early else ()),
+            *(("replication.count.kept",) if seen.owner in evidence.surplus else ()),
+            *(("pod.life.never-reaped",) if seen.phase in pod.TERMINAL else ()),
+            *(("scheduler.candidate.pods-stay",) if seen.node in self.case.cordoned else ()),
+            *(("pod.life.record-deleted-by-hand",) if seen.node in evidence.by_hand else ()),
+        )
+
     def _is_surplus(self, seen: PodSeen) -> bool:
-        """Whether its controller may have deleted it: at some time it wanted fewer pods than there are."""
-        last = [known.oracle.last for known in self.pods.values() if known.oracle.last and not known.deleted]
-        active = [other for other in last if other.owner == seen.owner and other.phase not in pod.TERMINAL]
-        fewest = self.case.evidence.fewest.get(seen.owner or "")
-        surplus = fewest is not None and len(active) + 1 > fewest
-        if surplus and self.case.evidence.own:
+        """Whether its controller may have deleted it. If we told it to keep fewer it may delete as many, and no more;
+        else its record must have been seen to want fewer than there are (and, if it is ours, than we asked for)."""
+        evidence, owner = self.case.evidence, seen.owner or ""
+        if owner in evidence.surplus:
+            self.removed[owner] += 1
+            surplus = self.removed[owner] <= evidence.surplus[owner]
+        else:
+            last = [known.oracle.last for known in self.pods.values() if known.oracle.last and not known.deleted]
+            active = [other for other in last if other.owner == seen.owner and other.phase not in pod.TERMINAL]
+            fewest = evidence.fewest.get(owner, len(active) + 1)
+            surplus = fewest < min(len(active) + 1, evidence.wanted.get(owner, fewest + 1))
+        if surplus and evidence.own:
             self.case.cover("replication.count.surplus")
         return surplus
 

@@ -48,8 +48,9 @@ class RestJudge:
                            f"is {seen.phase} though its node {seen.node} is lost and all time-outs are over",
                            known)  # fmt: skip
             elif seen.node is None:
+                unfit = self.case.down | self.case.cordoned
                 if any(
-                    node.last and node.last.name not in self.case.down and self._only_candidates(node)
+                    node.last and node.last.name not in unfit and self._only_candidates(node)
                     for node in self.pods.nodes.nodes.values()
                 ):
                     self._owes(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from conformance.judges.case import Case
-from conformance.judges.pods import PodJudge
+from conformance.judges.pods import KnownPod, PodJudge
 from conformance.workload import Exit, OutOfMemory, Put, Reach, Step, Take, UseDisk, step_of
 
 KILLED_CODES = (137, 143)
@@ -32,19 +32,29 @@ class WorkloadJudge:
                 self.case.fail((rule,), f"pod {spec.name}", f"its containers are {known.first.members}", known.line, 0,
                            str(tuple(workloads)))  # fmt: skip
                 continue
+            runs_on = self._runs_on(known)
             for name, exits in known.exits.known.items():
                 for number, end in exits.items():
                     step = step_of(workloads[name], number)
                     expected = _expected_codes(step)
                     rules = (rule, *self.case.held(*_shown_by(step, number)))
-                    if end.code in expected or (end.code or 0) in KILLED_CODES:
+                    if end.code in expected or ((end.code or 0) in KILLED_CODES and not runs_on):
                         self.case.cover(*(rules if end.code in expected else (rule,)))
                         continue
                     reason = f"incarnation {number} of container {name} ended with exit code {end.code}"
                     allowed = (
                         "any but 0" if len(expected) > 1 else ", ".join(map(str, expected)) or "an end by a signal"
                     )
-                    self.case.fail(rules[1:] or rules, f"pod {spec.name}", reason, end.line, 0, allowed)
+                    blamed = (rule, *runs_on) if (end.code or 0) in KILLED_CODES else rules[1:] or rules
+                    self.case.fail(blamed, f"pod {spec.name}", reason, end.line, 0, allowed)
+
+    def _runs_on(self, known: KnownPod) -> tuple[str, ...]:
+        """The rules by which nothing but its workload ends a container of this pod: its node was lost, or not, and
+        nothing else was done to it."""
+        last, evidence = known.oracle.last, self.case.evidence
+        if last is None or not evidence.in_trouble(last.node, 0) or not evidence.spared(last):
+            return ()
+        return self.case.held("pod.partition.waits", "pod.partition.back-in-time")
 
 
 def _expected_codes(step: Step) -> tuple[int, ...]:

@@ -181,3 +181,224 @@ def test_a_kubelet_that_comes_back_ends_what_ran_without_it(run: Run) -> None:
     states = {"c1": "terminated"} if run.policy == "Never" else {"c1": "running"}
     run.until(pod, phase=run.by_policy("Running", "Running", "Failed"), states=states,
               after=None if run.policy == "Never" else first)  # fmt: skip
+
+
+# --- failures in every phase of a pod's life --------------------------------------------------------------------------
+
+
+def given_up(run: Run, pod: str) -> None:
+    """The pod of a node that is lost for good: Failed (v0.17.0: deleted)."""
+    run.until(pod, phase="Failed" if run.is_seed else None, gone=not run.is_seed, rules=LOST)
+
+
+@scenario("pod.binding.scheduler", "pod.binding.candidate", *LOST, needs=("cut-node",))
+def test_a_node_is_cut_off_before_a_pod_is_bound(run: Run) -> None:
+    """The pod is bound to the other node; or, if the loss is noticed too late, to the lost one, and is given up."""
+    run.node("n1")
+    run.node("n2")
+    run.inject("cut-node", "n1")
+    run.pod(RUN_ON)
+    run.settle()
+    later = run.pod(RUN_ON, name="later")
+    run.until(later, phase="Running", rules=RUNNING)
+
+
+@scenario("pod.binding.scheduler", "node.phase.terminated.refuses", "node.phase.terminated.pods-deleted",
+          "nodecontroller.sync.delete-pods", needs=("terminate-node",))  # fmt: skip
+def test_a_node_ends_before_a_pod_is_bound(run: Run) -> None:
+    """The pod is bound to the other node; or, if the end is noticed too late, to the ended one, and goes with it."""
+    run.node("n1")
+    run.node("n2")
+    run.inject("terminate-node", "n1")
+    run.pod(RUN_ON)
+    run.settle()
+    later = run.pod(RUN_ON, name="later")
+    run.until(later, phase="Running", rules=RUNNING)
+
+
+@scenario(*LOST, needs=("cut-node",))
+def test_a_node_is_cut_off_after_a_pod_was_bound_and_before_it_runs(run: Run) -> None:
+    """The pod may run there unseen; it is given up as it was last seen, Pending."""
+    run.node("n1")
+    pod = run.pod(RUN_ON, RUN_ON)
+    run.until(pod, bound=True, rules=("pod.binding.scheduler",))
+    run.inject("cut-node", "n1")
+    given_up(run, pod)
+
+
+@scenario("node.phase.terminated.pods-deleted", "nodecontroller.sync.delete-pods", needs=("terminate-node",))
+def test_a_node_ends_after_a_pod_was_bound_and_before_it_runs(run: Run) -> None:
+    """The pod is deleted, and not bound again."""
+    run.node("n1")
+    pod = run.pod(RUN_ON, RUN_ON)
+    run.until(pod, bound=True, rules=("pod.binding.scheduler",))
+    run.inject("terminate-node", "n1")
+    run.until(pod, gone=True)
+    run.node("n2")
+    run.settle()
+
+
+@scenario(*LOST, policies=("Always", "OnFailure"), needs=("cut-node",))
+def test_a_node_is_cut_off_while_a_container_restarts(run: Run) -> None:
+    """It ends once more and restarts, unseen; whatever it does there, the pod is given up."""
+    run.node("n1")
+    pod = run.pod((Exit(1, 0.5), Exit(1, 20.0), RunOn()), RUN_ON)
+    run.until(pod, restarts={"c1": 1}, rules=("pod.restart.failure",))
+    run.inject("cut-node", "n1")
+    given_up(run, pod)
+
+
+@scenario("node.phase.terminated.pods-deleted", "nodecontroller.sync.delete-pods", policies=("Always", "OnFailure"),
+          needs=("terminate-node",))  # fmt: skip
+def test_a_node_ends_while_a_container_restarts(run: Run) -> None:
+    """The pod is deleted; the policy has nothing to say any more."""
+    run.node("n1")
+    pod = run.pod((Exit(1, 0.5), Exit(1, 20.0), RunOn()), RUN_ON)
+    run.until(pod, restarts={"c1": 1}, rules=("pod.restart.failure",))
+    run.inject("terminate-node", "n1")
+    run.until(pod, gone=True)
+
+
+@scenario("pod.life.not-by-itself", "pod.life.deleted-at-once", needs=("cut-node", "node-conditions"))
+def test_a_pod_is_deleted_while_its_node_is_cut_off(run: Run) -> None:
+    """It goes although nobody there can be asked, and does not come back."""
+    run.node("n1")
+    pod = run.pod(RUN_ON)
+    run.until(pod, phase="Running", rules=RUNNING)
+    run.inject("cut-node", "n1")
+    run.until_node("n1", ready="Unknown", rules=("node.condition.reachable", "node.condition.silent"))
+    run.delete(pod)
+    run.until(pod, gone=True)
+
+
+@scenario("pod.life.not-by-itself", "pod.life.deleted-at-once", needs=("cut-node", "heal-node"))
+def test_a_node_is_cut_off_while_a_pod_is_being_deleted(run: Run) -> None:
+    """Its containers may not have heard of it; when the node is back the pod stays gone."""
+    run.node("n1")
+    pod = run.pod(RUN_ON)
+    run.until(pod, phase="Running", rules=RUNNING)
+    run.delete(pod)
+    run.inject("cut-node", "n1")
+    run.until(pod, gone=True)
+    run.inject("heal-node", "n1")
+    run.until_ready("n1")
+    other = run.pod(RUN_ON, name="p2")
+    run.until(other, phase="Running", rules=RUNNING)
+
+
+@scenario("pod.life.not-by-itself", "pod.life.deleted-at-once", needs=("terminate-node",))
+def test_a_node_ends_while_a_pod_is_being_deleted(run: Run) -> None:
+    """It is gone, and nothing is left of it to be cleaned up."""
+    run.node("n1")
+    pod = run.pod(RUN_ON)
+    run.until(pod, phase="Running", rules=RUNNING)
+    run.delete(pod)
+    run.inject("terminate-node", "n1")
+    run.until(pod, gone=True)
+
+
+@scenario("pod.phase.terminal", "pod.phase.final", *LOST, policies=("OnFailure", "Never"), needs=("cut-node",))
+def test_a_pod_that_has_succeeded_stays_so_when_its_node_is_lost(run: Run) -> None:
+    """Succeeded is final (v0.17.0: it is deleted with the others)."""
+    run.node("n1")
+    done, running = run.pod(Exit(0), name="done"), run.pod(RUN_ON, name="running")
+    run.until(done, phase="Succeeded", rules=("pod.restart.success",))
+    run.until(running, phase="Running", rules=RUNNING)
+    run.inject("cut-node", "n1")
+    given_up(run, running)
+    if not run.is_seed:
+        run.until(done, gone=True)
+
+
+# --- flapping ---------------------------------------------------------------------------------------------------------
+
+FLAPS = ("cut-node", "heal-node", "kill-container", "node-conditions", "time-out")
+IN_TIME = ("pod.partition.waits", "pod.partition.back-in-time")
+
+
+@scenario(*IN_TIME, needs=FLAPS)
+def test_a_node_that_flaps_keeps_its_pods(run: Run) -> None:
+    """Each outage is shorter than the time-out, all together are longer; nothing is restarted, and the time-out of an
+    outage that is over gives up nobody."""
+    run.node("n1")
+    pod = run.pod(RUN_ON, RUN_ON)
+    run.until(pod, phase="Running", rules=RUNNING)
+    for _ in range(4):
+        run.inject("cut-node", "n1")
+        run.until_node("n1", ready="Unknown", rules=("node.condition.reachable", "node.condition.silent"))
+        run.part_of_time_out(0.3)
+        run.inject("heal-node", "n1")
+        run.until_ready("n1")
+    run.settle()
+
+
+@scenario(*IN_TIME, "pod.restart.failure", needs=FLAPS)
+def test_a_container_that_is_killed_on_a_node_that_flaps_restarts_by_its_policy(run: Run) -> None:
+    """Only what ended is started again."""
+    run.node("n1")
+    pod = run.pod(RUN_ON, RUN_ON)
+    run.until(pod, phase="Running", rules=RUNNING)
+    for _ in range(2):
+        run.inject("cut-node", "n1")
+        run.until_node("n1", ready="Unknown", rules=("node.condition.reachable", "node.condition.silent"))
+        run.inject("heal-node", "n1")
+        run.until_ready("n1")
+    run.inject("kill-container", pod, "c1")
+    if run.policy == "Never":
+        run.until(pod, phase="Running", states={"c1": "terminated", "c2": "running"})
+    else:
+        run.until(pod, phase="Running", restarts={"c1": 1}, states={"c2": "running"})
+
+
+# --- two nodes --------------------------------------------------------------------------------------------------------
+
+
+def one_pod_on_each(run: Run) -> tuple[str, str]:
+    """Two nodes, n1 and n2, with a pod each."""
+    run.node("n1")
+    first = run.pod(RUN_ON, name="first")
+    run.until(first, phase="Running", rules=RUNNING)
+    run.inject("stop-kubelet", "n1")
+    run.until_node("n1", ready="False" if run.is_seed else "Unknown", rules=("node.condition",))
+    run.node("n2")
+    second = run.pod(RUN_ON, name="second")
+    run.until(second, phase="Running", rules=RUNNING)
+    run.inject("start-kubelet", "n1")
+    run.until_ready("n1")
+    return first, second
+
+
+TWO = ("cut-node", "stop-kubelet", "start-kubelet", "node-conditions")
+
+
+@scenario(*LOST, needs=TWO)
+def test_two_nodes_are_cut_off_at_once(run: Run) -> None:
+    """The pods of both are given up: neither waits for the other."""
+    first, second = one_pod_on_each(run)
+    run.inject("cut-node", "n1")
+    run.inject("cut-node", "n2")
+    given_up(run, first)
+    given_up(run, second)
+
+
+@scenario(*LOST, *IN_TIME, needs=(*TWO, "heal-node"))
+def test_of_two_nodes_that_are_cut_off_one_comes_back(run: Run) -> None:
+    """Its pod runs on; that of the other one is given up."""
+    first, second = one_pod_on_each(run)
+    run.inject("cut-node", "n1")
+    run.inject("cut-node", "n2")
+    run.until_node("n2", ready="Unknown", rules=("node.condition.reachable", "node.condition.silent"))
+    run.inject("heal-node", "n2")
+    run.until_ready("n2")
+    given_up(run, first)
+    run.until(second, phase="Running", rules=IN_TIME)
+
+
+@scenario("node.phase.terminated.pods-deleted", "nodecontroller.sync.delete-pods", needs=(*TWO, "terminate-node"))
+def test_two_nodes_end_at_once(run: Run) -> None:
+    """The pods of both are deleted."""
+    first, second = one_pod_on_each(run)
+    run.inject("terminate-node", "n1")
+    run.inject("terminate-node", "n2")
+    run.until(first, gone=True)
+    run.until(second, gone=True)

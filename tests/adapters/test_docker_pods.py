@@ -644,6 +644,19 @@ def test_a_replication_controller_wants_as_many_as_have_not_ended() -> None:
     assert [p.spec.name for p in pods[1:]] == ["rc-1", "rc-2"] and controller.next_pod().name == "rc-3"
 
 
+def test_a_replication_controller_that_is_scaled_down_gives_up_the_unbound_first() -> None:
+    controller = Replication(ControllerSpec("rc", 3, "Always", (SPEC,)), "uid")
+    pods = [*waiting("foreign"), *(Pod(controller.next_pod(), str(n), owner="rc") for n in range(3))]
+    pods[1].node, pods[1].is_started, pods[2].node = "n1", True, "n1"
+    assert controller.surplus(pods) == []
+    controller.scale(2)
+    assert [pod.spec.name for pod in controller.surplus(pods)] == ["rc-3"]
+    controller.scale(1)
+    assert {pod.spec.name for pod in controller.surplus(pods)} == {"rc-2", "rc-3"}
+    controller.scale(4)
+    assert controller.surplus(pods) == [] and controller.missing(pods) == 1
+
+
 def test_a_node_checks_in_with_its_first_good_answer() -> None:
     record = node("n1", "Pending", None, None)
     assert not record.take("True", "False", 1.0)

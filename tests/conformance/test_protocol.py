@@ -47,7 +47,7 @@ class Provider(Simulator):
         super().__init__()
         self.needs: dict[str, Sequence[str]] = {}
 
-    def open_for(self, scenario: str, seed: int, profile: str, needs: Sequence[str]) -> Cluster:
+    def open_for(self, scenario: str, seed: int, profile: str, needs: Sequence[str]) -> Cluster:  # type: ignore[override]
         self.needs[scenario] = needs
         return super().open(scenario, seed, profile)
 
@@ -75,6 +75,33 @@ def test_why_a_capability_is_lacking_is_told_in_the_verdict() -> None:
         "the runtime lacks break-disk; no /dev/fuse here: apt-get install fuse3",
         "the runtime lacks break-disk, mend-disk; no /dev/fuse here: apt-get install fuse3",
     }
+
+
+def test_a_scenario_that_needs_what_the_cluster_has_not_is_skipped_and_says_what() -> None:
+    """The capability is claimed, but the method, or the time-out, is not there. Catches an AttributeError."""
+
+    class Bare(SimulatedCluster):
+        scale_controller = list_machines = None  # type: ignore[assignment]
+
+    class Claims(Simulator):
+        def describe(self) -> About:
+            return msgspec.structs.replace(super().describe(), time_out=None)
+
+        def open(self, scenario: str, seed: int, profile: str) -> SimulatedCluster:
+            cluster = super().open(scenario, seed, profile)
+            cluster.__class__ = Bare
+            return cluster
+
+    reasons = {o.scenario.name: o.reason for o in run(Claims(), "replication", "nodecontroller", "pod.partition.waits")}
+    assert reasons["a_replication_controller_that_is_scaled_up_creates_the_difference"] == (
+        "the runtime cannot scale a replication controller"
+    )
+    assert reasons["a_machine_that_the_cloud_lists_becomes_a_node"] == (
+        "the runtime's node controller knows no list of machines"
+    )
+    assert reasons["a_node_that_flaps_keeps_its_pods"] == (
+        "the runtime does not say after what time a lost node's pods are given up"
+    )
 
 
 class Optional(Simulator):
@@ -172,6 +199,8 @@ def test_an_incarnation_is_over_when_another_one_is_seen(want: PodWant, is_so: b
         (ControllerWant("rc", 1, elsewhere="n1"), False),
         (ControllerWant("rc", 1, besides=("a",)), True),
         (ControllerWant("rc", 2, besides=("a",)), False),
+        (ControllerWant("rc", 1, most=2), True),
+        (ControllerWant("rc", 1, most=1), False),
         (ControllerWant("other", 1), False),
     ],
 )

@@ -18,6 +18,7 @@ from conformance.history import (
     PodWant,
     Quiescent,
     Record,
+    Scaling,
     Seen,
 )
 from conformance.judge import Finding, Judgement, judge
@@ -32,6 +33,7 @@ from conformance.runtime import (
     EventSeen,
     Fault,
     FrameSeen,
+    MachineList,
     NodeSeen,
     Observation,
     PodSeen,
@@ -273,6 +275,21 @@ def test_controllers_and_engines_are_told() -> None:
         Step("controller rc", "suite", "deleted", "seen"),
         Step("event", "controller rc", "event made", "seen"),
         Step("container engine", "pod p1", "die container c1, exit code 7", "seen"),
+    ]
+
+
+def test_scaling_and_lists_of_machines_are_told() -> None:
+    found = told(
+        Action(scale=Scaling("rc", 3)),
+        Action(list_machines=MachineList(("n1", "n2"))),
+        Action(list_machines=MachineList((), sync=False)),
+        Action(list_machines=MachineList(("n1",), cloud=False)),
+    )
+    assert [step.what for step in found] == [
+        "scale controller rc to 3 pods",
+        "the cloud lists n1, n2",
+        "the cloud lists no machine (--sync_nodes=false)",
+        "start the node controller with --machines n1",
     ]
 
 

@@ -20,6 +20,7 @@ from conformance.scenario import Run, Scenario, all_scenarios, selected
 from conformance.verdict import Verdict
 from model.profiles import PROFILES, profile
 from model.registry import UnknownRule, all_rules
+from tests.builds import PROFILE_OF
 from tests.conformance import wrong_runtimes
 
 SEED = profile("seed")
@@ -49,7 +50,7 @@ def test_the_simulator_passes_every_scenario_with_every_seed(by: str, seed: int)
 @pytest.mark.parametrize("fault", FAULTS)
 def test_every_wrong_build_fails_the_suite(fault: str) -> None:
     """A fault that the suite does not notice is a hole in the suite."""
-    outcomes = run(Simulator(fault=fault))
+    outcomes = run(Simulator(fault=fault), by=PROFILE_OF.get(fault, "seed"))
     failed = [o for o in outcomes if o.verdict is Verdict.FAIL]
     assert failed
     assert all(f.rules for o in failed for f in o.judgement.findings if f.verdict is Verdict.FAIL)
@@ -98,13 +99,43 @@ EXPECTED_RULE = {
     "rc-never-replaces": "replication.count.kept",
     "rc-counts-ended": "pod.disk.recreated",
     "rc-moves-pods": "pod.binding.never-moved",
+    "rc-ignores-scaling": "replication.count.kept",
+    "rc-deletes-too-many": "replication.count.kept",
+    "rc-deletes-running-first": "replication.count.surplus",
+    "rc-fails-surplus": "pod.phase.running",
+    "rc-replaces-at-once": "pod.life.not-by-itself",
+    "rc-accepts-any-policy": "replication.template.always-only",
+    "spares-unstarted-pods": "pod.life.node-lost",
+    "spares-restarting-pods": "pod.life.node-lost",
+    "fails-ended-pods": "pod.phase.terminal",
+    "deletion-waits-for-kubelet": "pod.life.not-by-itself",
+    "returns-with-restarts": "pod.partition.waits",
+    "keeps-old-time-out": "pod.partition.waits",
+    "time-outs-add-up": "pod.partition.waits",
+    "forgets-second-lost-node": "pod.life.node-lost",
+    "restart-keeps-time-outs": "nodecontroller.health.restart-resets",
+    "restart-forgets-lost-nodes": "pod.life.node-lost",
+    "schedules-to-ended-node": "node.phase.terminated.refuses",
+    "binds-to-cordoned-node": "scheduler.candidate.ready",
+    "cordon-evicts-pods": "scheduler.candidate.pods-stay",
+    "ignores-uncordon": "pod.binding.scheduler",
+    "never-reaps": "pod.life.reaped",
+    "reaps-by-age": "pod.life.not-by-itself",
+    "reaps-unasked": "pod.life.never-reaped",
+    "misses-new-machines": "nodecontroller.sync.create",
+    "keeps-gone-machines": "nodecontroller.sync.delete",
+    "follows-with-sync-off": "nodecontroller.sync.off",
+    "ignores-machines-flag": "nodecontroller.sync.machines",
+    "registers-machines-again": "nodecontroller.sync.static-once",
+    "keeps-hand-made-nodes": "nodecontroller.sync.by-hand-deleted",
+    "deletes-pods-with-record": "pod.life.record-deleted-by-hand",
 }
 """Which rule each wrong build breaks, by its description."""
 
 
 @pytest.mark.parametrize("fault", EXPECTED_RULE)
 def test_a_wrong_build_is_failed_by_the_rule_that_it_breaks(fault: str) -> None:
-    outcomes = run(Simulator(fault=fault))
+    outcomes = run(Simulator(fault=fault), by=PROFILE_OF.get(fault, "seed"))
     rules = {r for o in outcomes for f in o.judgement.findings if f.verdict is Verdict.FAIL for r in f.rules}
     assert EXPECTED_RULE[fault] in rules
 
