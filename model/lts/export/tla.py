@@ -157,7 +157,9 @@ class _Module:
                 outside = [state for number, state in enumerate(states) if number not in formula.states]
                 if not outside or len(inside) <= len(outside):
                     return f"{variable} {_among(inside)}"
-                return f"{variable} # {_text(outside[0])}" if len(outside) == 1 else f"{variable} \\notin {_set(outside)}"
+                return (
+                    f"{variable} # {_text(outside[0])}" if len(outside) == 1 else f"{variable} \\notin {_set(outside)}"
+                )
 
 
 def _role(one: Told) -> str:
