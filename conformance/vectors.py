@@ -26,13 +26,13 @@ SCHEMA = "vectors.schema.json"
 """The name of the schema beside this module."""
 
 HOW = """\
-Create the pod of a vector in a cluster with one good node. Step n of a container's workload is what its incarnation n \
-does; the last step serves all later ones. Begin at observation 0. Whenever you look at the pod, what you see must match \
-an observation that may_follow the one before, itself among them: look as often as you like, and miss as much as you \
-like. If it matches several, go on from all of them. What an observation does not mention may be anything; a container \
-whose status is not listed counts as one that waits and was never restarted. The pod comes to rest in an observation of \
-end, and nowhere else. If the vector has an action, do it once, at any time after the pod was bound, unless the pod has \
-ended by then."""
+Create the pod of a vector in a cluster with one good node. Step n of a container's workload is what its incarnation \
+n does; the last step serves all later ones. Begin at observation 0. Whenever you look at the pod, what you see must \
+match an observation that may_follow the one before, itself among them: look as often as you like, and miss as much as \
+you like. If it matches several, go on from all of them. What an observation does not mention may be anything; a \
+container whose status is not listed counts as one that waits and was never restarted. The pod comes to rest in an \
+observation of end, and nowhere else. If the vector has an action, do it once, at any time after the pod was bound, \
+unless the pod has ended by then."""
 
 
 class SeenContainer(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -97,7 +97,7 @@ ACTIONS = {
 BY_ITSELF = ("bind", "start", "restart")
 """What the system does without being asked."""
 
-ENDS = (Exit(0), Exit(7), OutOfMemory())
+ENDS: tuple[Exit | OutOfMemory, ...] = (Exit(0), Exit(7), OutOfMemory())
 """How an incarnation may end. The time that it takes says nothing about what is legal."""
 
 
@@ -107,6 +107,7 @@ def workloads(policy: str, profile: Profile, ends: int) -> list[tuple[Exit | Out
     table = profile.containers[policy]
     found: dict[tuple[Exit | OutOfMemory | RunOn, ...], None] = {(RunOn(),): None}
     for count in range(1, ends + 1):
+        steps: tuple[Exit | OutOfMemory, ...]
         for steps in itertools.product(ENDS, repeat=count):
             restarted = [bool(table.rows_for(_end(step), "restart")) for step in steps]
             if all(restarted[:-1]):

@@ -8,6 +8,7 @@ nothing is said twice: what other tools are given is the test itself, on its who
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any as Anything
@@ -64,18 +65,18 @@ TRUE, FALSE = All(()), Any(())
 
 def conjunction(parts: Iterable[Formula]) -> Formula:
     """`All`, flat and without what goes without saying."""
-    flat = [q for part in parts for q in (part.parts if isinstance(part, All) else (part,))]
+    flat = list(dict.fromkeys(q for part in parts for q in (part.parts if isinstance(part, All) else (part,))))
     if FALSE in flat:
         return FALSE
-    return flat[0] if len(flat) == 1 else All(tuple(dict.fromkeys(flat)))
+    return flat[0] if len(flat) == 1 else All(tuple(flat))
 
 
 def disjunction(parts: Iterable[Formula]) -> Formula:
     """`Any`, flat and without what can never be."""
-    flat = [q for part in parts for q in (part.parts if isinstance(part, Any) else (part,))]
+    flat = list(dict.fromkeys(q for part in parts for q in (part.parts if isinstance(part, Any) else (part,))))
     if TRUE in flat:
         return TRUE
-    return flat[0] if len(flat) == 1 else Any(tuple(dict.fromkeys(flat)))
+    return flat[0] if len(flat) == 1 else Any(tuple(flat))
 
 
 def negation(part: Formula) -> Formula:
@@ -162,6 +163,10 @@ def told(prop: Property, compiled: Compiled) -> Told:
     return Told(prop, reading.formula(prop.holds(before)))
 
 
+MOST_AXES, MOST_POINTS = 64, 20_000_000
+"""Of a grid: numpy has no more axes; more points take too long."""
+
+
 @dataclass
 class _Reading:
     """The axes of the grid: each component (before or after the step) whose column was read, in that order.
@@ -171,19 +176,30 @@ class _Reading:
 
     compiled: Compiled
     axes: list[tuple[str, bool]] = field(default_factory=list)
+    together: set[tuple[str, bool]] = field(default_factory=set)
+    """Those that were read for the grid that is coming."""
 
     def column(self, component: str, after: bool) -> Ints:
-        """All state numbers of a component, along its own axis."""
+        """All state numbers of a component, along its own axis. Raises ValueError if the grid gets too large."""
         if (component, after) not in self.axes:
             self.axes.append((component, after))
+        self.together.add((component, after))
         place = self.axes.index((component, after))
-        size = self.compiled.sizes[self.compiled.index[component]]
-        return np.arange(size).reshape(-1, *(1,) * place)
+        if place >= MOST_AXES or math.prod(self._size(name) for name, _ in self.together) > MOST_POINTS:
+            raise ValueError(
+                f"network {self.compiled.network.name}: a property of {len(self.axes)} components or more has too "
+                "many cases to be told as a formula; export a smaller one"
+            )
+        return np.arange(self._size(component)).reshape(-1, *(1,) * place)
+
+    def _size(self, component: str) -> int:
+        return self.compiled.sizes[self.compiled.index[component]]
 
     def formula(self, value: Anything) -> Formula:
         """What came out of a test, as a formula: it may be one, or a grid, or a plain truth value."""
         if isinstance(value, _Symbol):
             return value.formula
+        self.together.clear()
         return self._grow(np.asarray(value, dtype=np.bool_))
 
     def _grow(self, values: Bools) -> Formula:
