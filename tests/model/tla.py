@@ -1,7 +1,7 @@
 """A reader of the TLA+ that is exported: it parses with the grammar of the TLA+ tools' editors, and takes every step.
 
 It knows the part of TLA+ that the export uses, and nothing of the network behind it. What comes about eventually is
-parsed, and not judged: no TLA+ model checker is in the package registries.
+parsed, and not judged: no package brings TLC along.
 """
 
 from __future__ import annotations
