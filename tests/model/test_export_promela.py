@@ -265,9 +265,9 @@ def anything(rng: random.Random) -> tuple[Network, list[Property]]:
         some = rng.sample(sorted(tables), 2)
         mine = [event for event in events if event in tables[some[0]].events]
         theirs = [event for event in events if event in tables[some[1]].events]
-        other = rng.choice(sorted(tables))
-        states = rng.sample(tables[other].states, rng.randint(1, len(tables[other].states)))
-        when = When(rng.choice(("every", "some")), (other,), frozenset(states))
+        others = tuple(rng.sample(sorted(tables), rng.randint(1, 3)))
+        known = sorted({state for other in others for state in tables[other].states})
+        when = When(rng.choice(("every", "some")), others, frozenset(rng.sample(known, rng.randint(1, 2))))
         joins = {some[1]: rng.choice(theirs)}
         first = {some[0]: rng.choice(mine)}
         both = rng.random() < 0.5
@@ -298,6 +298,18 @@ def test_spin_finds_the_same_in_any_network(pool: ThreadPoolExecutor) -> None:
         one.agrees()
     assert sum(bool(one.violated) for one in asked) > 10
     assert sum(len(one.violated) < len(one.by_name) for one in asked) > 10
+
+
+@needs_spin
+def test_a_component_that_nobody_looks_at_counts(pool: ThreadPoolExecutor) -> None:
+    """SPIN would leave a variable that is only written out of its states."""
+    ends = table("a --go--> b", "b --go--> b", name="x")
+    beside = table("c --hear--> d", "d --hear--> d", name="y")
+    both, hears = Vector("go", {"x": "go", "y": "hear"}), Vector("go", {"x": "go"}, {"y": "hear"})
+    for vector in (Vector("go", {"x": "go"}), both, hears):
+        one = ask(pool, Network("ends", {"x": ends, "y": beside}, (vector,)), ())
+        assert (one.states, one.transitions) == (2, 2)
+        one.agrees()
 
 
 # --- the text ---------------------------------------------------------------------------------------------------------

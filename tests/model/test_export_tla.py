@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 
+import numpy as np
 import pytest
 
 from model.cluster import Size, network
@@ -11,7 +12,7 @@ from model.container import POLICIES
 from model.lts import network as networks
 from model.lts.export.tla import configuration, tla
 from model.lts.network import Network, alone
-from model.lts.properties import Always, AlwaysStep, Eventually, Property, check
+from model.lts.properties import Always, AlwaysStep, Eventually, Labels, Property, Sometimes, View, check
 from model.profiles import PROFILES, Profile
 from model.properties import properties
 from model.situations import situations
@@ -50,15 +51,29 @@ def agrees(net: Network, props: list[Property]) -> list[str]:
     told = [line.split() for line in config.splitlines() if line.startswith(("INVARIANT", "PROPERTY"))]
     assert len(told) == len(props)
     found, wrong = explored(net), []
+    names = [move.vector.name for move in found.compiled.moves]
+
+    def view(states: list[Values]) -> View:
+        named = [dict(zip(net.components, key(state), strict=True)) for state in states]
+        return View(found, np.array([found.compiled.encode(state) for state in named]))
+
+    before, after_all = ([pair[place] for pair in pairs] for place in (0, 1))
+    labels = Labels(found, np.array([names.index(after["step"]) for after in after_all]))
     for (role, name), prop in zip(told, props, strict=True):
         assert name in module.definitions
         if isinstance(prop, Eventually):
             assert (role, name.partition("_")[0]) == ("PROPERTY", "Eventually")
             continue
-        tried = [(state, {}) for state in queue] if role == "INVARIANT" else pairs
-        violated = not all(module.holds(name, state, after) for state, after in tried)
-        assert violated is (check(prop, found).holds is (prop.kind == "sometimes")), prop.name
-        wrong += [prop.name] if violated and prop.kind == "always" else []
+        if isinstance(prop, Always | Sometimes):
+            assert role == "INVARIANT"
+            said, meant = [module.holds(name, state, {}) for state in queue], prop.holds(view(queue))
+        else:
+            assert role == "PROPERTY"
+            said = [module.holds(name, state, after) for state, after in pairs]
+            meant = prop.holds(view(before), labels, view(after_all))
+        assert (np.array(said) == (meant if prop.kind == "always" else ~meant)).all(), prop.name
+        assert all(said) is (check(prop, found).holds is (prop.kind == "always")), prop.name
+        wrong += [prop.name] if not all(said) and prop.kind == "always" else []
     return wrong
 
 
