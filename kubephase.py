@@ -1,4 +1,4 @@
-"""The command: verify · conform · trace · draw · rules. Argument parsing and printing only.
+"""The command: verify · conform · trace · draw · rules · export. Argument parsing and printing only.
 
 Exit codes: 0 what was looked at holds, 1 it does not hold (or cannot be said), 2 wrong usage or bad input.
 """
@@ -16,14 +16,14 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from tabulate import tabulate
 
-from conformance import deviations, noderecord, recordings, references, report, runner, smoke, story
+from conformance import deviations, noderecord, recordings, references, report, runner, smoke, story, vectors
 from conformance.history import as_dict
 from conformance.judge import Judgement, judge
 from conformance.runner import Outcome, Settings
@@ -32,17 +32,28 @@ from conformance.scenario import selected
 from conformance.verdict import SIGN, Verdict, exit_code, worst
 from model import actors, registry
 from model.cluster import Size
+from model.cluster import network as cluster_network
 from model.container import POLICIES
-from model.lts.explore import TooLarge
+from model.lts.bisimulation import of_exploration
+from model.lts.explore import TooLarge, explore
+from model.lts.export.aut import aut
+from model.lts.export.promela import promela
+from model.lts.export.tla import configuration, tla
+from model.lts.network import Network, alone
+from model.lts.network import compile as compile_network
 from model.lts.parts import NotComposed
+from model.lts.properties import Property
 from model.lts.properties import Verdict as PropertyVerdict
 from model.profiles import PROFILES, Profile, UnknownProfile
 from model.profiles import profile as profile_of
+from model.properties import properties
 from model.situations import situations
 from model.verify import Situated, Verified, verify_situation
 from model.verify import verify as verify_model
 
 STDERR = Console(stderr=True)
+
+T = TypeVar("T")
 
 
 class BadInput(click.ClickException):
@@ -805,6 +816,86 @@ def rules(prefix: str, profile: Profile | None, search: str | None, unchecked: b
             click.echo(f"    only describes: {rule.describes}")
     counts = (len(found), sum(r.id in references.references() for r in found), sum(bool(r.describes) for r in found))
     click.echo("{} rules, {} checked, {} only describe".format(*counts))
+
+
+# --- export ---------------------------------------------------------------------------------------------------------
+
+
+@cli.command(
+    epilog="Example: kubephase export promela --policy OnFailure --containers 2 --nodes 1 --out pod.pml. "
+    "One table: kubephase export aut --table pod/Always. Test vectors: kubephase export json --out vectors.json"
+)
+@click.argument("form", metavar="promela|aut|tla|json", type=click.Choice(["promela", "aut", "tla", "json"]))
+@PROFILE_OPTION
+@click.option("--policy", type=click.Choice(POLICIES), help="Restart policy; for json only vectors of this one.")
+@click.option("--pods", type=click.IntRange(1, 99), default=1, show_default=True, help="Pods in the network.")
+@click.option("--containers", type=click.IntRange(1, 99), default=2, show_default=True, help="Containers per pod.")
+@click.option("--nodes", type=click.IntRange(0, 99), default=0, show_default=True, help="Nodes; 0 studies pods alone.")
+@click.option("--situation", metavar="NAME", help="Instead: a situation of the controllers, as verify names it.")
+@click.option("--table", "table_name", metavar="NAME", help="Instead: a single table, as docs/reference names it.")
+@click.option(
+    "--max-states", type=click.IntRange(1), default=5_000_000, show_default=True, help="For aut: give up past so many."
+)
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write to a file.")
+def export(
+    form: str, profile: Profile, policy: str | None, pods: int, containers: int, nodes: int, situation: str | None,
+    table_name: str | None, max_states: int, out: Path | None,
+) -> None:  # fmt: skip
+    """The model for other tools: Promela for SPIN, .aut for mCRL2 and CADP, TLA+, or test vectors as JSON.
+
+    The test vectors are those of one pod of 1 up to --containers containers; their schema is
+    conformance/vectors.schema.json. A .tla that is written to a file gets its .cfg for TLC beside it.
+    """
+    try:
+        if form == "json":
+            if pods > 1 or nodes or situation or table_name:
+                raise BadInput("test vectors are those of one pod: only --profile, --policy, --containers go with json")
+            written = vectors.text(vectors.vectors(profile, (policy,) if policy else POLICIES, containers))
+        else:
+            network, stated = _exported(profile, policy, (pods, containers, nodes), situation, table_name)
+            written = _in_form(form, network, stated, max_states, out)
+    except (TooLarge, ValueError) as error:
+        raise BadInput(str(error)) from error
+    if out is None:
+        click.echo(written, nl=False)
+        return
+    try:
+        out.write_text(written, encoding="utf-8")
+        if form == "tla":
+            out.with_suffix(".cfg").write_text(configuration(written), encoding="utf-8")
+    except OSError as error:
+        raise BadInput(f"{out}: {error.strerror or error}") from error
+
+
+def _exported(
+    profile: Profile, policy: str | None, shape: tuple[int, int, int], situation: str | None, table_name: str | None
+) -> tuple[Network, Sequence[Property]]:
+    """What is asked for: the network, and what is stated of it (of a table nothing)."""
+    if sum(asked is not None for asked in (policy, situation, table_name)) != 1:
+        raise BadInput("one of --policy, --situation and --table says what to export")
+    if policy:
+        size = Size(policy, *shape)
+        return cluster_network(profile, size), properties(profile, size)
+    if situation:
+        one = _named(situation, {one.name: one for one in situations(profile)}, "situation")
+        return one.network, one.properties
+    return alone(_named(table_name or "", {one.name: one for one in profile.tables()}, "table")), ()
+
+
+def _named(name: str, known: dict[str, T], what: str) -> T:
+    if name not in known:
+        raise BadInput(f"no {what} {name!r}{registry.nearest(name, known)}; there are: {', '.join(known)}")
+    return known[name]
+
+
+def _in_form(form: str, network: Network, stated: Sequence[Property], max_states: int, out: Path | None) -> str:
+    compiled = compile_network(network)
+    if form == "promela":
+        return promela(compiled, stated)
+    if form == "tla":
+        return tla(compiled, stated, module=out.stem if out else "kubephase")
+    with status("exploring"):
+        return aut(of_exploration(explore(compiled, max_states)))
 
 
 # --- demo -----------------------------------------------------------------------------------------------------------

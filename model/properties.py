@@ -52,12 +52,12 @@ def phase_numbers(view: View, profile: Profile, size: Size, p: str) -> Ints:
     masks = np.zeros(len(view), dtype=np.int64)
     for c in size.containers_of(p):
         bits = np.array([1 << pod.CLASSES.index(profile.class_of[s]) for s in tables[c].states])
-        masks |= bits[view.column(c)]
+        masks = masks | bits[view.column(c)]
     decided = [pod.decide(size.policy, _classes(mask))[0] for mask in range(2 ** len(pod.CLASSES))]
     by_mask = np.array([PHASES.index(phase) for phase in decided])
     forced = np.array([PHASES.index(pod.FORCED_PHASE.get(standing(s), "Pending")) for s in tables[p].states])
-    is_forced = view.lookup(p, lambda s: standing(s) in pod.FORCED_PHASE)
-    return np.where(is_forced, forced[view.column(p)], by_mask[masks])
+    is_forced = np.array([standing(s) in pod.FORCED_PHASE for s in tables[p].states])
+    return np.where(is_forced[view.column(p)], forced[view.column(p)], by_mask[masks])
 
 
 def _classes(mask: int) -> frozenset[str]:
@@ -81,7 +81,8 @@ def _phases(profile: Profile, size: Size) -> list[Property]:
     seed = profile.name == "seed"
 
     def is_phase(view: View, p: str, *phases: str) -> Bools:
-        return np.isin(phase_numbers(view, profile, size, p), [PHASES.index(phase) for phase in phases])
+        wanted = [PHASES.index(phase) for phase in phases]
+        return view.test(np.isin(phase_numbers(view, profile, size, p), wanted))
 
     def terminal_is_final(before: View, events: Labels, after: View) -> Bools:
         """v0.17.0 has one exception: admission may rewrite Succeeded to Failed (PHASE-12)."""

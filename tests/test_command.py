@@ -38,7 +38,7 @@ def as_json(*arguments: object, code: int = 0) -> Any:
     return json.loads(done.stdout)
 
 
-@pytest.mark.parametrize("command", ["verify", "conform", "trace", "draw", "rules", "demo"])
+@pytest.mark.parametrize("command", ["verify", "conform", "trace", "draw", "rules", "export", "demo"])
 def test_every_command_has_help_with_an_example(command: str) -> None:
     done = kubephase(command, "--help")
     assert done.returncode == 0
@@ -171,6 +171,70 @@ def test_an_unknown_rule_is_refused_with_the_nearest() -> None:
     done = kubephase("rules", "pod.restrat")
     assert done.returncode == 2
     assert "nearest: pod.restart" in done.stderr
+
+
+# --- export ---------------------------------------------------------------------------------------------------------
+
+
+def test_export_aut_has_the_numbers_of_verify(tmp_path: Path) -> None:
+    size = ("--policy", "OnFailure", "--pods", 2, "--containers", 1, "--nodes", 1, "--profile", "v0.17.0")
+    [run] = as_json("verify", *size)["runs"]
+    out = tmp_path / "pod.aut"
+    assert kubephase("export", "aut", *size, "--out", out).stdout == ""
+    text = out.read_text(encoding="utf-8")
+    assert text == kubephase("export", "aut", *size).stdout
+    assert text.startswith(f"des (0,{run['transitions']},{run['states']})\n")
+
+
+def test_export_promela_names_every_property_of_verify() -> None:
+    size = ("--policy", "Never", "--containers", 1)
+    text = kubephase("export", "promela", *size).stdout
+    for prop in as_json("verify", *size)["properties"]:
+        assert prop["name"] in text or prop["kind"] == "refinement" or "situation" in prop
+
+
+def test_export_tla_to_a_file_names_the_module_after_it_and_writes_its_cfg(tmp_path: Path) -> None:
+    assert kubephase("export", "tla", "--situation", "scheduling", "--out", tmp_path / "Scheduling.tla").returncode == 0
+    assert " MODULE Scheduling " in (tmp_path / "Scheduling.tla").read_text(encoding="utf-8")
+    config = (tmp_path / "Scheduling.cfg").read_text(encoding="utf-8")
+    assert config.startswith("SPECIFICATION Spec\n")
+    assert "\nINVARIANT " in config
+
+
+@pytest.mark.parametrize("form", ["promela", "aut", "tla"])
+def test_export_of_a_single_table(form: str) -> None:
+    text = kubephase("export", form, "--table", "pod/OnFailure").stdout
+    assert "exit_zero" in text
+    assert ("Succeeded" in text) is (form != "aut")
+
+
+def test_export_json_has_the_vectors_of_a_policy() -> None:
+    data = json.loads(kubephase("export", "json", "--policy", "Never", "--containers", 1).stdout)
+    assert {vector["policy"] for vector in data["vectors"]} == {"Never"}
+    assert {len(vector["containers"]) for vector in data["vectors"]} == {1}
+    every = json.loads(kubephase("export", "json").stdout)
+    assert {vector["policy"] for vector in every["vectors"]} == {"Always", "OnFailure", "Never"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["aut"], "one of --policy, --situation and --table says what to export"),
+        (["tla", "--policy", "Never", "--table", "node"], "one of --policy, --situation and --table"),
+        (["aut", "--table", "pod/Allways"], "no table 'pod/Allways' (nearest: pod/Always"),
+        (["tla", "--situation", "schedule"], "no situation 'schedule' (nearest: scheduling"),
+        (["json", "--nodes", "1"], "only --profile, --policy, --containers go with json"),
+        (["aut", "--policy", "Never", "--max-states", "5"], "more than 5 states"),
+        (["promela", "--policy", "Never", "--nodes", "99"], "names of states are too many for Promela"),
+        (["dot", "--policy", "Never"], "'dot' is not one of 'promela', 'aut', 'tla', 'json'"),
+        (["aut", "--policy", "Never", "--out", "/no/such/folder/x.aut"], "/no/such/folder/x.aut: No such file"),
+    ],
+)
+def test_export_says_what_is_wrong(arguments: list[str], message: str) -> None:
+    done = kubephase("export", *arguments)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert done.stdout == ""
 
 
 # --- trace ----------------------------------------------------------------------------------------------------------

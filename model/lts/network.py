@@ -105,6 +105,10 @@ class Network:
             raise Refused(self.name, shown, name, allowed)
         return choices
 
+    def steps(self, state: Mapping[str, str]) -> list[tuple[Vector, dict[str, str]]]:
+        """Every step from ``state``: its vector, and the state that it leads to."""
+        return [(vector, after) for vector in self.vectors for after in self._choices(vector, state)]
+
     def _choices(self, vector: Vector, state: Mapping[str, str]) -> list[dict[str, str]]:
         for when in vector.when:
             inside = [state[component] in when.states for component in when.components]
@@ -117,6 +121,12 @@ class Network:
             rows = self.components[component].rows_for(state[component], event)
             targets[component] = [r.target for r in rows] or [state[component]]
         return [{**state, **dict(zip(targets, choice, strict=True))} for choice in itertools.product(*targets.values())]
+
+
+def alone(table: Table) -> Network:
+    """One table as a network: its only component is named like it, and its vectors like its events."""
+    flat = table.flattened()
+    return Network(flat.name, {flat.name: flat}, tuple(Vector(event, {flat.name: event}) for event in flat.events))
 
 
 @dataclass(frozen=True)

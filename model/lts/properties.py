@@ -8,6 +8,8 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
@@ -43,15 +45,24 @@ class View:
         """Where ``component`` is in one of ``states``; shape (n,)."""
         return self.lookup(component, lambda state: state in states)
 
+    def test(self, values: Bools) -> Bools:
+        """``values``, which were worked out from columns: a test like the others. (`model.lts.formula` has its own.)"""
+        return values
+
 
 def all_of(parts: Iterable[Bools]) -> Bools:
     """Where all of these tests hold."""
-    return np.asarray(np.logical_and.reduce(list(parts)), dtype=np.bool_)
+    return functools.reduce(operator.and_, parts)
 
 
 def any_of(parts: Iterable[Bools]) -> Bools:
     """Where some of these tests holds."""
-    return np.asarray(np.logical_or.reduce(list(parts)), dtype=np.bool_)
+    return functools.reduce(operator.or_, parts)
+
+
+def how_many(parts: Iterable[Bools]) -> Ints:
+    """How many of these tests hold; shape (n,)."""
+    return functools.reduce(np.add, (np.asarray(part, dtype=np.int64) for part in parts))
 
 
 def named(*names: str) -> Callable[[str], bool]:

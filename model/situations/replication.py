@@ -22,6 +22,7 @@ from model.lts.properties import (
     View,
     all_of,
     any_of,
+    how_many,
     named,
 )
 from model.lts.table import Row, Table
@@ -160,7 +161,7 @@ def _surplus(profile: Profile, slot: Table, p: str) -> list[Vector]:
 
 def _number(view: View, test: Callable[[str], bool]) -> Ints:
     """How many pods are in a state of which ``test`` is true; shape (n,)."""
-    return np.asarray(np.sum([view.lookup(p, test) for p in PODS], axis=0), dtype=np.int64)
+    return how_many(view.lookup(p, test) for p in PODS)
 
 
 def _wanted(view: View) -> Ints:
@@ -317,8 +318,7 @@ def _active(state: str) -> bool:
 
 def _running(view: View) -> Ints:
     """How many pods are bound to a node that is fit; shape (n,)."""
-    fit = [view.is_in(p, f"Bound@{n}") & view.is_in(n, "Fit") for p in PODS for n in NODES]
-    return np.asarray(np.sum(fit, axis=0), dtype=np.int64)
+    return how_many(view.is_in(p, f"Bound@{n}") & view.is_in(n, "Fit") for p in PODS for n in NODES)
 
 
 def _ended_at(view: View, p: str, n: str) -> Bools:

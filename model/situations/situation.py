@@ -84,4 +84,4 @@ def crossings(component: str, table: Table, event: str, cases: Iterable[Crossing
 
 def same(before: View, after: View, *components: str) -> Bools:
     """Where a step leaves these components as they are."""
-    return all_of(before.column(component) == after.column(component) for component in components)
+    return all_of(before.test(before.column(c) == after.column(c)) for c in components)

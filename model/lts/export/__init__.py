@@ -1,0 +1,1 @@
+"""Networks in the languages of other model checkers, so that these can be asked as well."""
