@@ -15,10 +15,12 @@ from functools import cached_property
 from typing import Literal
 
 import numpy as np
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import breadth_first_order
 
 from model.lts.network import Bools, Compiled, Ints, Move, States
 
-WIDEST = 256
+WIDEST = 512
 """How many states a block may have that was put together for speed."""
 
 Test = tuple[Literal["every", "some", "none"], tuple[int, ...], Bools]
@@ -40,7 +42,7 @@ class Blocks:
 
     compiled: Compiled
     groups: tuple[tuple[int, ...], ...]
-    rows: tuple[States, ...]
+    rows: tuple[Ints, ...]
     steps: tuple[Step, ...]
 
     @cached_property
@@ -58,10 +60,10 @@ class Blocks:
         """What a digit of each block is worth in a state's number; the first block is worth least."""
         return tuple(itertools.accumulate(self.sizes[:-1], int.__mul__, initial=1))
 
-    def digit(self, block: int, rows: States) -> Ints:
+    def digit(self, block: int, rows: States | Ints) -> Ints:
         """The digits of these states of one block (n × its components), -1 where it has no such state."""
-        sizes = [self.compiled.sizes[c] for c in self.groups[block]]
-        known, asked = (np.ravel_multi_index(tuple(r.T.astype(np.int64)), sizes) for r in (self.rows[block], rows))
+        weights = _weights(self.compiled, self.groups[block])
+        known, asked = self.rows[block] @ weights, rows @ weights
         place = np.minimum(np.searchsorted(known, asked), len(known) - 1)
         return np.where(known[place] == asked, place, -1)
 
@@ -97,7 +99,7 @@ class _Part:
 
     compiled: Compiled
     group: tuple[int, ...]
-    rows: States
+    rows: Ints
     place: Ints
 
     def map(self, move: Move, tests: Sequence[Test]) -> Ints:
@@ -109,42 +111,48 @@ class _Part:
 
 
 def _local(
-    compiled: Compiled, group: tuple[int, ...], rows: States, move: Move, tests: Sequence[Test]
+    compiled: Compiled, group: tuple[int, ...], rows: Ints, move: Move, tests: Sequence[Test]
 ) -> tuple[Ints, Bools]:
     """Where a move leads from these states of a group (as a number of all combinations), and whether it may."""
-    column = {component: rows[:, at] for at, component in enumerate(group)}
+    weights = _weights(compiled, group)
+    column = dict(zip(group, rows.T, strict=True))
     allowed = np.ones(len(rows), dtype=np.bool_)
     for quantifier, components, inside in tests:
         hits = np.stack([inside[column[c], at] for at, c in enumerate(components)])
         allowed &= {"every": hits.all(axis=0), "some": hits.any(axis=0), "none": ~hits.any(axis=0)}[quantifier]
-    targets = {c: numbers[column[c]] for c, numbers in move.maps if c in column}
-    for target in targets.values():
-        allowed &= target >= 0
-    after = [np.where(allowed, targets.get(c, column[c]), 0).astype(np.int64) for c in group]
-    return np.ravel_multi_index(tuple(after), [compiled.sizes[c] for c in group]), allowed
+    after = rows @ weights
+    for component, numbers in move.maps:
+        if component in column:
+            target = numbers[column[component]]
+            allowed &= target >= 0
+            after += (target - column[component]) * weights[group.index(component)]
+    return after, allowed
+
+
+def _weights(compiled: Compiled, group: tuple[int, ...]) -> Ints:
+    """What the state number of each component is worth in the number of a combination, in ascending order of rows."""
+    sizes = [compiled.sizes[c] for c in group]
+    return np.array([math.prod(sizes[at + 1 :]) for at in range(len(sizes))], dtype=np.int64)
 
 
 def _part(compiled: Compiled, components: Sequence[int]) -> _Part:
     """What these components can reach together if the others never stand in their way."""
     group = tuple(components)
     sizes = [compiled.sizes[c] for c in group]
-    every = np.stack(np.unravel_index(np.arange(math.prod(sizes)), sizes), axis=1).astype(np.uint16)
-    inside = dict.fromkeys(group, 0)
-    onward = []
+    every = np.stack(np.unravel_index(np.arange(math.prod(sizes)), sizes), axis=1)
+    alone = dict.fromkeys(group, 0)
+    steps = [np.zeros((2, 0), dtype=np.int64)]
     for move in compiled.moves:
-        if any(c in inside for c, _ in move.maps):
-            for tests in _cases(move, inside):
-                onward.append(_local(compiled, group, every, move, tests.get(0, [])))
-    begun = np.ravel_multi_index(tuple(int(n) for n in compiled.initial[list(group)]), sizes)
-    reached = np.zeros(len(every), dtype=np.bool_)
-    reached[begun] = True
-    level = np.array([begun])
-    while len(level):
-        after = np.concatenate([target[level][allowed[level]] for target, allowed in onward] or [level[:0]])
-        level = np.unique(after[~reached[after]])
-        reached[level] = True
+        if any(component in alone for component, _ in move.maps):
+            for tests in _cases(move, alone):
+                after, allowed = _local(compiled, group, every, move, tests.get(0, []))
+                steps.append(np.stack([np.flatnonzero(allowed), after[allowed]]))
+    source, target = np.concatenate(steps, axis=1)
+    graph = csr_array((np.ones(len(source), dtype=np.int8), (source, target)), shape=(len(every), len(every)))
+    begun = int(compiled.initial[list(group)] @ _weights(compiled, group))
+    reached = np.sort(breadth_first_order(graph, begun, return_predecessors=False))
     place = np.full(len(every), -1, dtype=np.int64)
-    place[reached] = np.arange(np.count_nonzero(reached))
+    place[reached] = np.arange(len(reached))
     return _Part(compiled, group, every[reached], place)
 
 
@@ -195,10 +203,14 @@ def _coupled(compiled: Compiled) -> list[_Part]:
     """Groups that make the numbers few: again and again the two of which the fewest combinations can be reached."""
     parts = [_part(compiled, [c]) for c in range(len(compiled.names))]
     together: dict[tuple[int, ...], _Part] = {}
+    concerned = [
+        {c for c, _ in m.maps}.union(*(components for _, components, _ in m.conditions)) for m in compiled.moves
+    ]
 
     def join(one: _Part, other: _Part) -> _Part | None:
         group = tuple(sorted(one.group + other.group))
-        if math.prod(compiled.sizes[c] for c in group) > 16 * WIDEST:
+        shared = any(not moved.isdisjoint(one.group) and not moved.isdisjoint(other.group) for moved in concerned)
+        if not shared or math.prod(compiled.sizes[c] for c in group) > 16 * WIDEST:
             return None
         if group not in together:
             together[group] = _part(compiled, group)
