@@ -15,8 +15,6 @@ from functools import cached_property
 from typing import Literal
 
 import numpy as np
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import breadth_first_order
 
 from model.lts.network import Bools, Compiled, Ints, Move, States
 
@@ -148,11 +146,12 @@ def _part(compiled: Compiled, components: Sequence[int]) -> _Part:
                 after, allowed = _local(compiled, group, every, move, tests.get(0, []))
                 steps.append(np.stack([np.flatnonzero(allowed), after[allowed]]))
     source, target = np.concatenate(steps, axis=1)
-    graph = csr_array((np.ones(len(source), dtype=np.int8), (source, target)), shape=(len(every), len(every)))
-    begun = int(compiled.initial[list(group)] @ _weights(compiled, group))
-    reached = np.sort(breadth_first_order(graph, begun, return_predecessors=False))
+    reached = np.zeros(len(every), dtype=np.bool_)
+    reached[compiled.initial[list(group)] @ _weights(compiled, group)] = True
+    while not reached[further := target[reached[source]]].all():
+        reached[further] = True
     place = np.full(len(every), -1, dtype=np.int64)
-    place[reached] = np.arange(len(reached))
+    place[reached] = np.arange(np.count_nonzero(reached))
     return _Part(compiled, group, every[reached], place)
 
 

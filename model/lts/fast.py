@@ -21,7 +21,7 @@ import numpy as np
 
 from model.lts.blocks import Blocks, blocks
 from model.lts.explore import Exploration, TooLarge, explore
-from model.lts.network import Compiled, Ints, States
+from model.lts.network import Bools, Compiled, Ints, States
 from model.lts.properties import Always, AlwaysStep, Labels, Property, Sometimes, SometimesStep, Verdict, View, check
 from model.lts.symmetry import Alike, Symmetry, symmetry
 
@@ -37,7 +37,7 @@ THREADS = 8
 BATCH = 1 << 14
 """How many numbers a thread takes at once where sets are hashed."""
 
-BATCH_OF_VIEW = 1 << 18
+BATCH_OF_VIEW = 1 << 16
 """How many states properties are asked about at once."""
 
 Way = Literal["arrays", "bits", "hashed"]
@@ -423,30 +423,29 @@ class Watch:
         for begin in range(0, len(numbers), BATCH_OF_VIEW):
             batch = numbers[begin : begin + BATCH_OF_VIEW]
             states = self._cut.states(batch)
-            for which in self.unsettled:
-                hits = np.flatnonzero(self._decisive(self._properties[which], states))
-                if len(hits):
-                    self._settled[which] = len(self._levels), int(batch[hits[0]])
+            for which, prop in self._unsettled(Always, Sometimes):
+                self._settle(which, batch, prop.holds(View(self._shell, states)))
+            for number, move in enumerate(self._cut.compiled.moves):
+                if unsettled := self._unsettled(AlwaysStep, SometimesStep):
+                    at = np.flatnonzero(self._cut.compiled.enabled(move, states))
+                    step = self._step(states[at], number)
+                    for which, prop in unsettled:
+                        self._settle(which, batch[at], prop.holds(*step))
 
-    def _decisive(self, prop: Property, states: States) -> Any:
-        """Where a state (or a step from it) violates an *always*, or shows a *sometimes*."""
-        match prop:
-            case Always():
-                return ~prop.holds(View(self._shell, states))
-            case Sometimes():
-                return prop.holds(View(self._shell, states))
-        hits = np.zeros(len(states), dtype=np.bool_)
-        for move in range(len(self._cut.compiled.moves)):
-            at = np.flatnonzero(self._cut.compiled.enabled(self._cut.compiled.moves[move], states))
-            hits[at] |= self._decisive_step(prop, states[at], move)
-        return hits
+    def _unsettled(self, *kinds: type) -> list[tuple[int, Any]]:
+        return [(which, self._properties[which]) for which in self.unsettled if type(self._properties[which]) in kinds]
 
-    def _decisive_step(self, prop: Property, before: States, move: int) -> Any:
-        assert isinstance(prop, AlwaysStep | SometimesStep)
-        after = self._cut.compiled.apply(self._cut.compiled.moves[move], before)
-        labels = Labels(self._shell, np.full(len(before), move))
-        holds = prop.holds(View(self._shell, before), labels, View(self._shell, after))
-        return ~holds if isinstance(prop, AlwaysStep) else holds
+    def _settle(self, which: int, numbers: Ints, holds: Bools) -> None:
+        """Settles a property if it is violated (or shown, if it is a *sometimes*) at one of these states."""
+        hits = np.flatnonzero(holds != (self._properties[which].kind == "always"))
+        if len(hits):
+            self._settled[which] = len(self._levels), int(numbers[hits[0]])
+
+    def _step(self, before: States, move: int) -> tuple[View, Labels, View]:
+        """A move out of these states, in all of which it can be taken, as properties look at it."""
+        compiled = self._cut.compiled
+        after = compiled.apply(compiled.moves[move], before)
+        return View(self._shell, before), Labels(self._shell, np.full(len(before), move)), View(self._shell, after)
 
     def verdicts(self, backwards: Backwards) -> tuple[Verdict, ...]:
         """What is known after the last level."""
@@ -463,10 +462,11 @@ class Watch:
             found.append(Verdict(prop, not always, tuple(names)))
         return tuple(found)
 
-    def _last(self, prop: Property, state: States) -> str:
-        """The vector of a decisive step out of this state."""
+    def _last(self, prop: AlwaysStep | SometimesStep, state: States) -> str:
+        """The vector of a step out of this state that violates an *always*, or shows a *sometimes*."""
         compiled = self._cut.compiled
-        for number, move in enumerate(compiled.moves):
-            if compiled.enabled(move, state)[0] and self._decisive_step(prop, state, number)[0]:
-                return move.vector.name
+        taken = (number for number, move in enumerate(compiled.moves) if compiled.enabled(move, state)[0])
+        for number in taken:
+            if prop.holds(*self._step(state, number))[0] != (prop.kind == "always"):
+                return compiled.moves[number].vector.name
         raise ValueError(f"{prop.name!r} does not treat all that is declared alike the same way")
