@@ -93,37 +93,39 @@ def blocks(compiled: Compiled, groups: Sequence[Sequence[int]] | None = None) ->
 
 @dataclass(frozen=True)
 class _Part:
-    """Some components, the states that they reach together, and where each combination of them stands (or -1)."""
+    """Some components, the states that they reach together, and where each combination of them stands (or -1).
 
-    compiled: Compiled
+    ``weights`` are what each component's state number is worth in the number of a combination.
+    """
+
     group: tuple[int, ...]
     rows: Ints
     place: Ints
+    weights: Mapping[int, int]
 
     def map(self, move: Move, tests: Sequence[Test]) -> Ints:
         """A move as far as it concerns these components; -1 where it is refused."""
-        found, allowed = _local(self.compiled, self.group, self.rows, move, tests)
+        places = np.flatnonzero(self.place >= 0)
+        found, allowed = _local(dict(zip(self.group, self.rows.T, strict=True)), places, self.weights, move, tests)
         numbers = np.full(len(self.rows), -1, dtype=np.int64)
         numbers[allowed] = self.place[found[allowed]]
         return numbers
 
 
 def _local(
-    compiled: Compiled, group: tuple[int, ...], rows: Ints, move: Move, tests: Sequence[Test]
+    column: Mapping[int, Ints], places: Ints, weights: Mapping[int, int], move: Move, tests: Sequence[Test]
 ) -> tuple[Ints, Bools]:
-    """Where a move leads from these states of a group (as a number of all combinations), and whether it may."""
-    weights = _weights(compiled, group)
-    column = dict(zip(group, rows.T, strict=True))
-    allowed = np.ones(len(rows), dtype=np.bool_)
+    """Where a move leads from the combinations at these places, given by component, and whether it may be taken."""
+    allowed = np.ones(len(places), dtype=np.bool_)
     for quantifier, components, inside in tests:
         hits = np.stack([inside[column[c], at] for at, c in enumerate(components)])
         allowed &= {"every": hits.all(axis=0), "some": hits.any(axis=0), "none": ~hits.any(axis=0)}[quantifier]
-    after = rows @ weights
+    after = places.copy()
     for component, numbers in move.maps:
         if component in column:
             target = numbers[column[component]]
             allowed &= target >= 0
-            after += (target - column[component]) * weights[group.index(component)]
+            after += (target - column[component]) * weights[component]
     return after, allowed
 
 
@@ -137,22 +139,25 @@ def _part(compiled: Compiled, components: Sequence[int]) -> _Part:
     """What these components can reach together if the others never stand in their way."""
     group = tuple(components)
     sizes = [compiled.sizes[c] for c in group]
-    every = np.stack(np.unravel_index(np.arange(math.prod(sizes)), sizes), axis=1)
+    places = np.arange(math.prod(sizes))
+    column = dict(zip(group, np.unravel_index(places, sizes), strict=True))
+    weights = dict(zip(group, _weights(compiled, group).tolist(), strict=True))
     alone = dict.fromkeys(group, 0)
     steps = [np.zeros((2, 0), dtype=np.int64)]
     for move in compiled.moves:
         if any(component in alone for component, _ in move.maps):
             for tests in _cases(move, alone):
-                after, allowed = _local(compiled, group, every, move, tests.get(0, []))
+                after, allowed = _local(column, places, weights, move, tests.get(0, []))
                 steps.append(np.stack([np.flatnonzero(allowed), after[allowed]]))
     source, target = np.concatenate(steps, axis=1)
-    reached = np.zeros(len(every), dtype=np.bool_)
+    reached = np.zeros(len(places), dtype=np.bool_)
     reached[compiled.initial[list(group)] @ _weights(compiled, group)] = True
     while not reached[further := target[reached[source]]].all():
         reached[further] = True
-    place = np.full(len(every), -1, dtype=np.int64)
+    place = np.full(len(places), -1, dtype=np.int64)
     place[reached] = np.arange(np.count_nonzero(reached))
-    return _Part(compiled, group, every[reached], place)
+    rows = np.stack([numbers[reached] for numbers in column.values()], axis=1)
+    return _Part(group, rows, place, weights)
 
 
 def _cases(move: Move, place: Mapping[int, int]) -> Iterator[dict[int, list[Test]]]:
