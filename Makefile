@@ -31,7 +31,9 @@ docs: $(VENV)/.ready
 	@$(BIN)/python tools/readme.py
 
 benchmark: $(VENV)/.ready
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[benchmark]'
 	@$(BIN)/python benchmarks/run.py
+	@$(BIN)/python benchmarks/explore.py
 
 clean:
 	rm -rf $(VENV) $(OUT) .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -7,11 +7,13 @@ home that is always there, so that they can be studied alone.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from model import container
 from model.lts.network import Network, Vector, When
 from model.lts.parts import Composed, Renaming, compose
+from model.lts.symmetry import Alike
 from model.lts.table import Table
 from model.pod import home, standing
 from model.profiles import Profile
@@ -64,6 +66,20 @@ def network(profile: Profile, size: Size) -> Network:
         vectors += [v for c in size.containers_of(p) for v in _container_vectors(profile, size, p, c, record)]
     name = f"{profile.name} {size.policy}: {size.pods} pods x {size.containers} containers, {size.nodes} nodes"
     return Network(name, components, tuple(vectors))
+
+
+def alike(size: Size) -> list[Alike]:
+    """What may change places in the network of this size: nodes, pods with their containers, containers of a pod."""
+    nodes = Alike(tuple((n,) for n in size.node_names), renamed=_at_another_node)
+    pods = Alike(tuple((p, *size.containers_of(p)) for p in size.pod_names))
+    containers = [Alike(tuple((c,) for c in size.containers_of(p))) for p in size.pod_names]
+    return [pods, *containers, *([nodes] if size.nodes else [])]
+
+
+def _at_another_node(state: str, names: Mapping[str, str]) -> str:
+    """A state of a record that names a node, if that node has another name."""
+    place = home(state)
+    return f"{standing(state)}@{names[place]}" if place and place in names else state
 
 
 def _node_vectors(size: Size, n: str, node: Table, record: Table) -> list[Vector]:
