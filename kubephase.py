@@ -119,7 +119,7 @@ def cli() -> None:
 @click.option(
     "--no-symmetry",
     is_flag=True,
-    help="Visit every state of all pods, not those of one pod among the nodes, and count like ones one by one.",
+    help="Visit every state of all pods, not those of one pod among the nodes, and count each for itself.",
 )
 @click.option(
     "--sequence",
@@ -144,10 +144,8 @@ def verify(
         with status(f"verifying {profile.name}") as say:
             runs = [verify_model(profile, size, max_states, say, symmetry=not no_symmetry) for size in sizes]
             situated = [verify_situation(situation, progress=say) for situation in situations(profile)]
-    except TooLarge as error:
+    except (TooLarge, NotComposed) as error:
         raise BadInput(str(error)) from error
-    except NotComposed as error:
-        raise BadInput(f"{error}; --no-symmetry visits every state and does without that") from error
     seconds = time.perf_counter() - begun
     data = verified_data(profile, runs, seconds, situated)
     if folder:
@@ -169,8 +167,9 @@ def _counterexample(profile: Profile) -> Callable[[dict[str, Any]], tuple[str, s
 
     def draw(prop: dict[str, Any]) -> tuple[str, str]:
         steps = actors.counterexample(
-            profile.name, prop["name"], prop["rules"], prop["path"], prop["loop"], prop.get("step")
-        )
+            profile.name, prop["name"], prop["rules"], prop["path"], prop["loop"], prop.get("step"),
+            prop.get("situation", ""),
+        )  # fmt: skip
         of = prop.get("policy") or prop["situation"]
         return f"{of}-{prop['name']}", mermaid(f"{profile.name} {of}: {prop['name']}", steps)
 
@@ -230,9 +229,9 @@ def verified_data(
                 "states": run.counted.states,
                 "stands_for": run.counted.stands_for,
                 "transitions": run.counted.transitions,
-                "visited": len(run.exploration.states),
+                "visited": run.visited,
                 "depth": run.depth,
-                "seconds": round(run.exploration.seconds, 3),
+                "seconds": round(run.seconds, 3),
                 "holds": run.holds,
             }
             for run in runs
@@ -934,7 +933,7 @@ def demo(folder: Path, out: Path) -> None:
                 for policy in POLICIES:
                     say(policy)
                     runs.append(verify_model(profile, Size(policy, *size)))
-            data = verified_data(profile, runs, sum(r.exploration.seconds for r in runs))
+            data = verified_data(profile, runs, sum(r.seconds for r in runs))
             held = sum(p["verdict"] == "holds" for p in data["properties"])
             shape = "{} pod(s) × {} container(s), {} node(s)".format(*size)
             click.echo(

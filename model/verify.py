@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from model import properties
 from model.cluster import Size, exchanges_of_containers, exchanges_of_nodes, network, pods_apart
+from model.lts import fast
 from model.lts import network as networks
 from model.lts.explore import Exploration, explore
 from model.lts.parts import Counted, count
-from model.lts.properties import Verdict, View, check
+from model.lts.properties import Always, Sometimes, Verdict, View, check
 from model.lts.refine import Refinement
 from model.profiles import Profile
 from model.situations.situation import Situation
@@ -20,15 +22,18 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Verified:
-    """The outcome for one restart policy. ``exploration`` is what was visited: one pod among the nodes, which speaks
-    for all, or (``symmetry`` False) the whole network. ``counted`` is the size of the whole. ``refinements`` is by
-    container count, from 1 up."""
+    """The outcome for one restart policy. ``exploration`` is that of one pod among the nodes, which speaks for all;
+    ``counted`` is the size of the whole, ``visited`` how many states were visited for it, and ``depth`` the longest of
+    all shortest paths, None where only one of several pods was visited. ``refinements`` is by container count."""
 
     profile: str
     size: Size
     symmetry: bool
     exploration: Exploration
     counted: Counted
+    visited: int
+    depth: int | None
+    seconds: float
     verdicts: tuple[Verdict, ...]
     refinements: dict[int, Refinement]
 
@@ -36,11 +41,6 @@ class Verified:
     def holds(self) -> bool:
         """Whether every property holds and every refinement is proved."""
         return all(v.holds for v in self.verdicts) and all(r.holds for r in self.refinements.values())
-
-    @property
-    def depth(self) -> int | None:
-        """The longest of all shortest paths; None where only one of several pods was visited."""
-        return self.exploration.depth if self.size.pods == 1 or not self.symmetry else None
 
 
 def verify(
@@ -51,32 +51,44 @@ def verify(
     *,
     symmetry: bool = True,
 ) -> Verified:
-    """Verify one profile in one size. Raises ValueError for a senseless size, `TooLarge` past ``max_states`` visited.
+    """Verify one profile in one size. Raises ValueError for a senseless size, `TooLarge` past ``max_states`` visited,
+    `NotComposed` if the vectors couple pods to one another.
 
     Pods share nothing but nodes, and a property speaks of each pod by itself. So one pod among the nodes is explored
     (`model.lts.parts` proves from the vectors that this will do), and the states of all are counted, like ones once.
-    Without ``symmetry`` every state of the whole network is visited.
+    Without ``symmetry`` every state of the whole network is visited, and what speaks of states is checked in each.
     """
     say = progress or (lambda _: None)
+
+    def levels(states: int, depth: int) -> None:
+        say(f"{size.policy}: {states:,} states, depth {depth}")
+
+    begun = time.perf_counter()
     whole = network(profile, size)
     apart = pods_apart(whole, size)
-    visited = replace(size, pods=1) if symmetry else size
-    compiled = networks.compile(apart.one if symmetry else whole)
-    found = explore(compiled, max_states, lambda n, depth: say(f"{size.policy}: {n:,} states, depth {depth}"))
+    found = explore(networks.compile(apart.one), max_states, levels)
+    stated = properties.properties(profile, replace(size, pods=1))
+    verdicts: list[Verdict] = []
     if symmetry:
         say(f"{size.policy}: counting the states of {size.pods} pods")
         counted = count(apart, found, exchanges_of_containers(size), exchanges_of_nodes(size))
+        visited, depth = len(found.states), found.depth if size.pods == 1 else None
     else:
-        counted = Counted(len(found.states), len(found.states), len(found.source))
-    verdicts = []
-    for prop in properties.properties(profile, visited):
+        everywhere = [p for p in properties.properties(profile, size) if isinstance(p, Always | Sometimes)]
+        every = fast.count(networks.compile(whole), everywhere, max_states=max_states, progress=levels)
+        counted = Counted(every.states, every.states, every.transitions)
+        visited, depth = every.states, every.depth
+        verdicts += every.verdicts
+        stated = [p for p in stated if not isinstance(p, Always | Sometimes)]
+    for prop in stated:
         say(f"{size.policy}: {prop.name}")
         verdicts.append(check(prop, found))
+    seconds = time.perf_counter() - begun
     refinements = {}
     for containers in range(1, size.containers + 1):
         say(f"{size.policy}: refinement with {containers} containers")
         refinements[containers] = refine(profile, size.policy, containers, max_states)
-    return Verified(profile.name, size, symmetry, found, counted, tuple(verdicts), refinements)
+    return Verified(profile.name, size, symmetry, found, counted, visited, depth, seconds, tuple(verdicts), refinements)
 
 
 def refine(profile: Profile, policy: str, containers: int, max_states: int = 5_000_000) -> Refinement:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from model.actors import ACTS, ACTS_BY_PROFILE, Step, acted, counterexample
+from model.actors import ACTS, ACTS_BY_PROFILE, SITUATED, Step, acted, counterexample
 from model.cluster import Size, network
 from model.container import POLICIES
 from model.profiles import PROFILES, SEED, Profile
+from model.situations import situations
 from model.verify import verify
 
 from .test_verify import moving
@@ -19,11 +20,35 @@ def labels(profile: Profile) -> set[str]:
     return {vector.name.partition("(")[0] for size in sizes for vector in network(profile, size).vectors}
 
 
+def situated(profile: Profile) -> set[tuple[str, str]]:
+    """All events of the situations of a profile, each with the name of its situation."""
+    return {(one.name, vector.name) for one in situations(profile) for vector in one.network.vectors}
+
+
 def test_every_event_of_the_model_has_a_row_and_every_row_an_event() -> None:
     """Catches an event that is added without saying who does it, and a row left behind by one that is gone."""
     of = {name: labels(profile) for name, profile in PROFILES.items()}
-    assert set().union(*of.values()) == set(ACTS)
+    inside = {(name, event.partition("(")[0]) for profile in PROFILES.values() for name, event in situated(profile)}
+    own = {(name, label) for name, rows in SITUATED.items() for label in rows}
+    assert own <= inside
+    assert set().union(*of.values(), (label for _, label in inside - own)) == {*ACTS, "settle"}
     assert all(label in of[profile] for profile, label in ACTS_BY_PROFILE)
+
+
+@pytest.mark.parametrize("profile", PROFILES.values(), ids=lambda profile: profile.name)
+def test_every_event_of_a_situation_is_done_to_somebody(profile: Profile) -> None:
+    """Catches an event that names no component and has no row of its own situation: nobody would be at either end."""
+    told = {(name, event): acted(profile.name, event, situation=name) for name, event in situated(profile)}
+    assert {event for event, step in told.items() if step.whom == "somebody"} == set()
+
+
+def test_one_label_may_mean_two_things_in_two_situations() -> None:
+    assert acted("v0.17.0", "write_failed", situation="ending").what == "write the phase Failed"
+    assert acted("v0.17.0", "write_failed", situation="loss of a node").who == "API server"
+    assert acted("seed", "write(p1c1)", situation="sharing") == Step(
+        "container p1c1", "container p1c1", "write to the volume"
+    )
+    assert acted("v0.17.0", "write", situation="recording").whom == "API server"
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from model.cluster import Size, network
 from model.container import POLICIES
 from model.lts.explore import TooLarge
 from model.lts.network import Network
-from model.lts.properties import Always, AlwaysStep, Eventually, Labels, Sometimes, SometimesStep, Verdict, View
+from model.lts.properties import Always, AlwaysStep, Eventually, Labels, Sometimes, SometimesStep, Verdict, View, check
 from model.lts.refine import refines
 from model.lts.table import Row, Table
 from model.profiles import CODE, PROFILES, SEED, Profile
@@ -48,15 +48,18 @@ def test_the_profiles_hold(profile: Profile, policy: str, shape: tuple[int, int,
 
 @pytest.mark.parametrize("profile", BOTH, ids=lambda profile: profile.name)
 def test_every_state_of_two_pods_may_be_visited(profile: Profile) -> None:
-    """Without symmetry: the states are those that are only counted with it, and every property holds of both pods."""
+    """Without symmetry: the states are those that are only counted with it; what speaks of states is checked of both
+    pods in each of them."""
     size = Size("OnFailure", pods=2, containers=1, nodes=1)
     each, like = verify(profile, size, symmetry=False), verify(profile, size)
+    whole = explored(network(profile, size))
     assert each.holds
-    assert len(each.verdicts) == len(properties.properties(profile, size)) > len(like.verdicts)
-    assert len(each.exploration.states) == each.counted.states == each.counted.stands_for == like.counted.stands_for
+    assert (each.visited, each.depth) == (len(whole.states), whole.depth)
+    assert (like.visited, like.depth) == (len(like.exploration.states), None)
+    assert each.counted.states == each.counted.stands_for == like.counted.stands_for == len(whole.states)
     assert like.counted.states < like.counted.stands_for
-    assert like.counted.transitions == each.counted.transitions == len(each.exploration.source)
-    assert (each.depth, like.depth) == (each.exploration.depth, None)
+    assert like.counted.transitions == each.counted.transitions == len(whole.source)
+    assert {kind(v.property.name) for v in each.verdicts} == {kind(v.property.name) for v in like.verdicts}
 
 
 @pytest.mark.parametrize("policy", POLICIES)
@@ -517,6 +520,21 @@ def breaks(verdict: Verdict, done: Verified, net: Network) -> None:
             assert not prop.holds(ends).all()
             assert verdict.loop
             assert verdict.loop == ("stays",) or set(verdict.loop) <= {vector.name for vector in net.vectors}
+
+
+@pytest.mark.parametrize("case", [case for case in WRONG if case.size.policy == "Never"][::3], ids=str)
+def test_a_wrong_table_is_noticed_among_two_pods(case: Wrong, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the same properties, whether one pod speaks for both or every state is visited; and one more pod changes no
+    verdict, as a plain exploration of both with all that is stated of them says."""
+    changed, single = verified(case, monkeypatch)
+    size = dataclasses.replace(case.size, pods=2)
+    both = explored(network(changed, size))
+    found = {kind(prop.name) for prop in properties.properties(changed, size) if not check(prop, both).holds}
+    assert {kind(v.property.name) for v in single.verdicts if not v.holds} == found
+    for symmetry in (True, False):
+        done = verify(changed, size, symmetry=symmetry)
+        assert {kind(v.property.name) for v in done.verdicts if not v.holds} == found
+        assert done.counted.stands_for == len(both.states)
 
 
 @pytest.mark.parametrize("profile", BOTH, ids=lambda profile: profile.name)
