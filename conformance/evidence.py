@@ -65,6 +65,8 @@ class Evidence:
     lost: bool = False
     rules: tuple[str, ...] = ()
     nodes: set[str] = field(default_factory=set)
+    made: Counter[str] = field(default_factory=Counter)
+    """How often the record of a node was made by a person: created, or named when the node controller started."""
     specs: dict[int, PodSpec] = field(default_factory=dict)
     wanted: dict[str, int] = field(default_factory=dict)
     """By replication controller that an action of ours created, how many pods it is to keep in the end."""
@@ -195,6 +197,7 @@ class Evidence:
             return
         if action.create_node:
             self.nodes.add(action.create_node)
+            self.made[action.create_node] += 1
             self.unlisted |= {action.create_node} - self.machines if self.follows else set()
         if action.create_pod:
             self.created[action.create_pod.name].append(line)
@@ -219,6 +222,8 @@ class Evidence:
             self.followed |= self.machines if listed.sync else set()
         if listed.sync or not listed.cloud:
             self.nodes |= set(listed.machines)
+        if not listed.cloud:
+            self.made.update(listed.machines)
         self.follows = listed.cloud and listed.sync
         self.unlisted |= self.nodes - self.machines if self.follows else set()
 

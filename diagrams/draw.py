@@ -278,5 +278,6 @@ def draw(
 def _content(name: str, profile: Profile, table: Table, drawn: graphviz.Digraph) -> bytes:
     if name == "mermaid":
         return mermaid(profile, table).encode()
-    rendered: bytes = drawn.source.encode() if name == "dot" else drawn.pipe(name)
+    source = drawn.source.encode()
+    rendered: bytes = source if name == "dot" else graphviz.pipe("dot", name, source)
     return rendered

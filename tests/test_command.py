@@ -183,7 +183,7 @@ def test_export_aut_has_the_numbers_of_verify(tmp_path: Path) -> None:
     assert kubephase("export", "aut", *size, "--out", out).stdout == ""
     text = out.read_text(encoding="utf-8")
     assert text == kubephase("export", "aut", *size).stdout
-    assert text.startswith(f"des (0,{run['transitions']},{run['states']})\n")
+    assert text.startswith(f"des (0,{run['transitions']},{run['stands_for']})\n")
 
 
 def test_export_promela_names_every_property_of_verify() -> None:

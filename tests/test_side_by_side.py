@@ -886,6 +886,9 @@ INNOCENT: dict[str, tuple[Policy, float, tuple[Deed, ...]]] = {
         "Always", 20.0,
         (Deed(0.0, "node", "n2"), Deed(1.0, "pod", "p1", None, (RUN_ON,)), Deed(3.0, "cloud", "n1")),
     ),
+    "a node that the cloud does not list is named when the node controller starts again": (
+        "Always", 20.0, (NODE, Deed(20.0, "cloud", "n2"), Deed(20.0, "static", "n1")),
+    ),
 }  # fmt: skip
 """Where a judge that sees only samples, late and out of order, is easily deceived: the policy, how long to watch, and
 what is done."""
@@ -927,6 +930,8 @@ UNSEEN = {
     "deletion-waits-for-kubelet": "without a goal a deletion that does not come is nothing",
     "never-reaps": "without a goal nothing has to expire",
     "misses-new-machines": "without a goal a node that is never seen is nothing",
+    "ignores-machines-flag": "without a goal a node that is never seen is nothing",
+    "forgets-second-lost-node": "no world happens to lose two nodes with pods for as long as the time-out",
     "keeps-hand-made-nodes": "without a goal a record that stays is nothing",
     "registers-machines-again": "no world happens to name a machine at the start and to delete its record then",
 }

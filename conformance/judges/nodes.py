@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
 from conformance import oracle
@@ -31,6 +31,8 @@ class NodeJudge:
     lines: dict[str, int] = field(default_factory=dict)
     frames: dict[str, list[tuple[int | None, NodeSeen]]] = field(default_factory=lambda: defaultdict(list))
     """All frames of a node, with their versions."""
+    records: Counter[str] = field(default_factory=Counter)
+    """How many records of a node were seen: each has a uid of its own."""
     shown: set[str] = field(default_factory=set)
     """Fields of nodes that were shown at least once."""
 
@@ -39,7 +41,8 @@ class NodeJudge:
         line = entry.line
         known = self.nodes.get(seen.name)
         if known is None or (known.last and known.last.uid != seen.uid):
-            self._record(line, seen, again=known is not None)
+            self.records[seen.name] += 1
+            self._record(line, seen)
             known = self.nodes[seen.name] = NodeOracle(self.case.profile)
         self.shown |= {name for name in ("phase", "reachable") if getattr(seen, name) is not None}
         was, before = known.states, known.last
@@ -70,12 +73,12 @@ class NodeJudge:
         self.frames[seen.name].append((entry.api_version, seen))
         self.lines[seen.name] = line
 
-    def _record(self, line: int, seen: NodeSeen, *, again: bool) -> None:
+    def _record(self, line: int, seen: NodeSeen) -> None:
         """A record of a node is new: somebody must have made it, or the cloud lists it and is followed."""
         evidence, name = self.case.evidence, f"node {seen.name}"
         if not evidence.own or evidence.lost or seen.name in evidence.followed:
             return
-        if again:
+        if self.records[seen.name] > max(1, evidence.made[seen.name]):
             rules = self.case.held("nodecontroller.sync.static-once", "nodecontroller.sync.off")
             self.case.fail(rules, name, "comes back though nobody made it again", line)
         elif seen.name not in evidence.nodes:

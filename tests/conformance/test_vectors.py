@@ -64,6 +64,8 @@ NOT_COVERED = {
         "pod.concept.containers": "a pod without containers cannot be created",
         "pod.phase.no-containers": "a pod without containers cannot be created",
         "pod.phase.unknown-state": "a container's state is lost by no action of ours",
+        "pod.container.none-set": "a container's state is lost by no action of ours",
+        "pod.concept.released-alone": "a pod is not changed",
         "pod.phase.admission-failed": "the kubelet's reasons to refuse a pod are its own",
         "pod.phase.admission-rewrites": "the kubelet's reasons to refuse a pod are its own",
         "pod.phase.image-missing": "a workload has its image",

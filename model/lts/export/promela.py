@@ -43,8 +43,10 @@ WORDS = """active assert atomic bit bool break byte c_code c_decl c_expr c_state
 enabled end eval fi for full get_priority goto hidden if in init inline int len local ltl mtype nempty never nfull
 notrace np_ od of pc_value pid print printf printm priority proctype provided return run select set_priority short show
 skip switch timeout trace true false typedef unless unsigned xr xs now network ALWAYS SOMETIMES WAS CHECK"""
-KEYWORDS = frozenset(WORDS.split())
-"""Words of Promela, and of the model itself."""
+C_WORDS = """auto break case char const continue default double else enum extern float for goto if inline int long
+register restrict return short signed sizeof static struct switch typedef union unsigned void volatile while"""
+KEYWORDS = frozenset([*WORDS.split(), *C_WORDS.split()])
+"""Words of Promela, of the model itself, and of C, which SPIN makes of it."""
 
 MOST_STATES = 255
 """So many names an ``mtype`` may have."""
