@@ -11,7 +11,7 @@ demo: $(VENV)/.ready
 	@$(BIN)/kubephase demo --recordings tests/data/recordings/v0.17.0 --out $(OUT)
 
 test: lint
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n auto
 
 live: $(VENV)/.ready
 	@sh tools/live.sh $(BIN) $(OUT)/live --check

@@ -48,6 +48,8 @@ from . import test_situations, test_verify
 from .support import random_table, table
 
 MISSING = [tool for tool in ("spin", "gcc") if shutil.which(tool) is None]
+if MISSING and os.environ.get("KUBEPHASE_LIVE") == "required":
+    raise pytest.UsageError(f"SPIN is required here, but not installed: {', '.join(MISSING)}")
 needs_spin = pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)} (apt-get install spin gcc)")
 
 MOST = 1_100_000
