@@ -8,9 +8,10 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from model.cluster import Size, exchanges_of_containers, exchanges_of_nodes, network, pods_apart
+from model.cluster import Size, alike, exchanges_of_containers, exchanges_of_nodes, network, pods_apart
 from model.container import POLICIES
-from model.lts.network import Network, Vector, When
+from model.lts import fast
+from model.lts.network import Network, Vector, When, compile
 from model.lts.parts import Counted, NotComposed, Renaming, compose, count, is_symmetric
 from model.profiles import CODE, PROFILES, SEED, Profile
 
@@ -64,6 +65,15 @@ def test_like_states_are_counted_once(profile: Profile, shape: tuple[int, int, i
     found = explored(network(profile, size))
     forms = {min(renamed(found.compiled.decode(state), size)) for state in found.states}
     assert counted(profile, size).states == len(forms)
+
+
+@pytest.mark.parametrize("shape", [(3, 2, 0), (2, 2, 1), (3, 1, 2), (2, 1, 3)], ids=str)
+def test_visiting_one_of_all_that_are_alike_finds_as_many(shape: tuple[int, int, int]) -> None:
+    """A second opinion where names cannot be exchanged by hand: `model.lts.fast` puts every state that it visits
+    in a canonical form."""
+    size = Size("Never", *shape)
+    visited, found = fast.count(compile(network(SEED, size)), alike=alike(size)), counted(SEED, size)
+    assert (visited.classes, visited.states, visited.transitions) == (found.states, found.stands_for, found.transitions)
 
 
 def test_a_whole_cluster() -> None:
