@@ -622,6 +622,7 @@ def _print_nodes(found: list[Any], as_json: bool) -> None:
 
 @cli.command(
     epilog="Example: kubephase trace --profile v0.17.0 recordings/*.ndjson. "
+    "From a cluster: timeout 600 kubectl get pods -w -o json | kubephase trace -. "
     "With pictures, out/NAME.mmd for each NAME.ndjson: kubephase trace --sequence out recordings/*.ndjson"
 )
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
@@ -651,7 +652,12 @@ def _print_nodes(found: list[Any], as_json: bool) -> None:
 @JSON_OPTION
 def trace(files: tuple[Path, ...], asked: Profile | None, folder: Path | None, most: int, as_json: bool) -> None:
     """Judge recorded histories: our own, or watch frames and engine events; or check a node record (JSON, v1beta1 or
-    v1beta3), and with --json convert it."""
+    v1beta3), and with --json convert it.
+
+    What a file holds is recognised by its content: lines {"t", "stream", "object"}; watch frames {"type", "object"};
+    what `kubectl get pods -w -o json` (or events, nodes, rc) prints, and lists; what `docker events --format
+    '{{json .}}'` prints. Each may be compressed (gzip, zstd). In place of a file, - is standard input.
+    """
     judgements: list[Judgement] = []
     problems: list[str] = []
     results: list[dict[str, Any]] = []

@@ -747,7 +747,7 @@ def _engine(number: int, frame: _Line) -> Entry:
     known = event.Type == "container" and event.Action in ("create", "start", "oom", "kill", "die")
     if not known or len(parts) < 6 or parts[0] != "k8s":
         return Entry(number, frame.t, None, frame.stream, event.timeNano)
-    member = parts[1].rpartition(".")[0]
+    member = parts[1].partition(".")[0]  # later releases leave out .HASH
     if member == "POD":
         at, action, instance = event.timeNano / 1e9, event.Action, event.Actor.ID
         sandbox = SandboxSeen(at, action, instance, "_".join(parts[2:-3]), parts[-2])  # type: ignore[arg-type]

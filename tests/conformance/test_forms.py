@@ -156,9 +156,9 @@ def test_a_watch_begins_with_what_is_there_in_any_order(tmp_path: Path) -> None:
 
 
 def test_lists_are_ordered_by_name_and_repeat_what_has_not_changed(tmp_path: Path) -> None:
-    first = {"kind": "PodList", "apiVersion": "v1", "items": [pod_object(9, "a"), pod_object(4, "b")]}
-    for item in first["items"]:
-        del item["kind"]  # a list of the API itself tells the kind once
+    a, b = pod_object(9, "a"), pod_object(4, "b")
+    del a["kind"], b["kind"]  # a list of the API itself tells the kind once
+    first = {"kind": "PodList", "apiVersion": "v1", "items": [a, b]}
     second = {"kind": "List", "apiVersion": "v1", "items": [pod_object(13, "a"), pod_object(11, "b"), pod_object(12)]}
     found = read(printed([first, second, second], indent=2), tmp_path)
     assert [pod.name for pod in pods(found)] == ["b", "a", "b", "p", "a"]
@@ -194,6 +194,14 @@ def test_the_time_of_a_line_that_has_none(tmp_path: Path) -> None:
     assert [(what.at, what.exit_code) for what in seen if isinstance(what, EngineSeen)] == [(90.0, 3)]
     timed = {"t": 7.0, "stream": "pods", "object": {"type": "ADDED", "object": pod_object(2)}}
     assert [entry.t for entry in read(printed([timed, EVENT, DIED]), tmp_path).entries] == [7.0, 7.0, 7.0]
+
+
+@pytest.mark.parametrize("name", ["k8s_c.1f2e_p_default_u_2a", "k8s_c_p_default_u_2"])
+def test_an_engine_tells_the_container_with_and_without_a_hash(name: str, tmp_path: Path) -> None:
+    event = {**DIED, "Actor": {"ID": "i", "Attributes": {"name": name, "exitCode": "3"}}}
+    [(_, seen)] = recordings.observations(read(printed([event]), tmp_path))
+    assert isinstance(seen, EngineSeen)
+    assert (seen.container, seen.pod, seen.uid) == ("c", "p", "u")
 
 
 def test_what_nobody_judges_is_counted(tmp_path: Path) -> None:
