@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import gzip
 import shutil
-import sys
 import tempfile
 import zlib
 from collections.abc import Iterator
@@ -48,7 +47,8 @@ def opened(path: Path) -> Iterator[BinaryIO]:
     """
     with contextlib.ExitStack() as stack:
         try:
-            source = sys.stdin.buffer if path == STDIN else stack.enter_context(path.open("rb"))
+            file = 0 if path == STDIN else path
+            source: BinaryIO = stack.enter_context(open(file, "rb", closefd=file != 0))  # noqa: PTH123  # a number, too
             if not source.seekable():
                 source = _copied(source, stack)
             begin = source.tell()

@@ -286,10 +286,20 @@ def test_trace_reads_standard_input_and_pipes(content: bytes, tmp_path: Path) ->
     assert done.stdout.startswith("✔ stdin: pass under v0.17.0".encode())
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    with subprocess.Popen([*command, pipe], stdout=subprocess.PIPE) as reading:
-        pipe.write_bytes(content)
-        out, _ = reading.communicate()
-    assert (reading.returncode, out) == (0, done.stdout.replace(b"stdin", str(pipe).encode()))
+    whole = tmp_path / "whole"
+    whole.write_bytes(content)
+    with subprocess.Popen(["sh", "-c", 'cat "$0" > "$1"', whole, pipe]) as writing:
+        try:
+            read = subprocess.run([*command, pipe], capture_output=True, check=False, timeout=60)
+        finally:
+            writing.kill()
+    assert (read.returncode, read.stdout) == (0, done.stdout.replace(b"stdin", str(pipe).encode()))
+
+
+def test_trace_of_a_closed_standard_input_exits_with_2() -> None:
+    shell = ["sh", "-c", '"$0" -m kubephase trace - <&-', sys.executable]
+    done = subprocess.run(shell, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (2, "kubephase: stdin: Bad file descriptor\n")
 
 
 def test_trace_of_damaged_compressed_data_exits_with_2(tmp_path: Path) -> None:

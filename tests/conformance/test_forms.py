@@ -239,4 +239,5 @@ def test_what_the_api_refused_is_found_beside_a_compressed_recording(tmp_path: P
         name = f"s14{end}.gz" if end == ".ndjson" else f"s14{end}"
         (tmp_path / name).write_bytes(gzip.compress(content) if end == ".ndjson" else content)
     plain = recordings.read(FOLDER / "s14-rc-never.ndjson")
+    assert len(plain.entries) == len(lines("s14-rc-never")) + 1, "the refusal"
     assert recordings.read(tmp_path / "s14.ndjson.gz").entries == plain.entries
