@@ -48,7 +48,7 @@ def opened(path: Path) -> Iterator[BinaryIO]:
     with contextlib.ExitStack() as stack:
         try:
             file = 0 if path == STDIN else path
-            source: BinaryIO = stack.enter_context(open(file, "rb", closefd=file != 0))  # noqa: PTH123  # a number, too
+            source: BinaryIO = stack.enter_context(open(file, "rb", closefd=file != 0))
             if not source.seekable():
                 source = _copied(source, stack)
             begin = source.tell()
