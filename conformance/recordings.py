@@ -320,19 +320,22 @@ def read(path: Path) -> Recording:
 
 
 def read_from(file: BinaryIO, path: Path) -> Recording:
-    """The same, of a file that is open already."""
+    """The same, of a file that is open already. ``path`` is its name."""
     name, reader = name_of(path), _Reader()
     entries: list[Entry] = []
     bad: list[BadLine] = []
-    for item in _whole(history.lines(file, name)):
-        if isinstance(item, BadLine):
-            bad.append(item)
-            continue
-        number, text = item
-        try:
-            entries += reader.entries(number, text)
-        except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
-            bad.append(BadLine(name, number, history.parse_problem(text, error)))
+    try:
+        for item in _whole(history.lines(file, name)):
+            if isinstance(item, BadLine):
+                bad.append(item)
+                continue
+            number, text = item
+            try:
+                entries += reader.entries(number, text)
+            except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
+                bad.append(BadLine(name, number, history.parse_problem(text, error)))
+    except OSError as error:
+        raise UnreadableFile(f"{name}: {error.strerror or error}") from error
     if not entries:
         detail = f" ({bad[0].problem} in line {bad[0].line})" if bad else ""
         expected = "expected NDJSON lines of records or watch frames, objects of kubectl -o json, or docker events"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import errno
 import gzip
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -231,6 +233,20 @@ def test_a_bad_object_is_told_with_its_line_and_the_others_are_read(tmp_path: Pa
 def test_damaged_compressed_data_is_refused(form: Form, damage: Callable[[bytes], bytes], tmp_path: Path) -> None:
     with pytest.raises(recordings.UnreadableFile, match="given: the compressed data is damaged or cut off"):
         read(damage(form(lines("s13-rc"))), tmp_path)
+
+
+class BrokenDisk(io.BytesIO):
+    """The first line can be read, the second one not."""
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        if self.tell():
+            raise OSError(errno.EIO, "Input/output error")
+        return super().readline(size)
+
+
+def test_a_disk_that_fails_while_it_is_read_is_told() -> None:
+    with pytest.raises(recordings.UnreadableFile, match="given: Input/output error"):
+        recordings.read_from(BrokenDisk(objects(lines("s13-rc"))), Path("given"))
 
 
 def test_what_the_api_refused_is_found_beside_a_compressed_recording(tmp_path: Path) -> None:
