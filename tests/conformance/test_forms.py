@@ -147,12 +147,13 @@ def test_an_object_is_added_then_modified_and_never_deleted(tmp_path: Path) -> N
 
 
 def test_a_watch_begins_with_what_is_there_in_any_order(tmp_path: Path) -> None:
-    """Whether objects or frames; swapped changes are told all the same."""
+    """Whether objects or frames; what was swapped after the first change is told."""
     listed = [pod_object(9, "a"), pod_object(4, "b")]
     swapped = [pod_object(12, "a"), pod_object(11, "b")]
     for begin in (listed, [{"type": "ADDED", "object": one} for one in listed]):
         assert told(judge(read(printed(begin), tmp_path), profile("seed")))[1] == set()
-    for more in (swapped, [{"type": "MODIFIED", "object": one} for one in swapped]):
+    late = [pod_object(12, "a"), pod_object(11, "c")]
+    for more in (swapped, [{"type": "MODIFIED", "object": one} for one in swapped], late):
         judgement = judge(read(printed(listed + more), tmp_path), profile("seed"))
         assert told(judgement)[1] == {"history.order.version"}
 
