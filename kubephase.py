@@ -26,6 +26,7 @@ from tabulate import tabulate
 from conformance import deviations, noderecord, recordings, references, report, runner, smoke, story, vectors
 from conformance.history import as_dict
 from conformance.judge import Judgement, judge
+from conformance.opening import name_of, opened, uncompressed
 from conformance.runner import Outcome, Settings
 from conformance.runtime import Measures
 from conformance.scenario import selected
@@ -621,6 +622,7 @@ def _print_nodes(found: list[Any], as_json: bool) -> None:
 
 @cli.command(
     epilog="Example: kubephase trace --profile v0.17.0 recordings/*.ndjson. "
+    "From a cluster: timeout 600 kubectl get pods -w -o json | kubephase trace -. "
     "With pictures, out/NAME.mmd for each NAME.ndjson: kubephase trace --sequence out recordings/*.ndjson"
 )
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
@@ -650,7 +652,12 @@ def _print_nodes(found: list[Any], as_json: bool) -> None:
 @JSON_OPTION
 def trace(files: tuple[Path, ...], asked: Profile | None, folder: Path | None, most: int, as_json: bool) -> None:
     """Judge recorded histories: our own, or watch frames and engine events; or check a node record (JSON, v1beta1 or
-    v1beta3), and with --json convert it."""
+    v1beta3), and with --json convert it.
+
+    What a file holds is recognised by its content: lines {"t", "stream", "object"}; watch frames {"type", "object"};
+    what `kubectl get pods -w -o json` (or events, nodes, rc) prints, and lists; what `docker events --format
+    '{{json .}}'` prints. Each may be compressed (gzip, zstd). In place of a file, - is standard input.
+    """
     judgements: list[Judgement] = []
     problems: list[str] = []
     results: list[dict[str, Any]] = []
@@ -658,11 +665,12 @@ def trace(files: tuple[Path, ...], asked: Profile | None, folder: Path | None, m
     with progress("trace", len(files)) as advance:
         for path in files:
             advance(str(path))
-            if noderecord.looks_like_one(path):
-                results.append(_node_record(path, problems, as_json))
-                continue
             try:
-                recording = recordings.read(path)
+                with opened(path) as file:
+                    if noderecord.looks_like_one(file):
+                        results.append(_node_record(file.read(), name_of(path), problems, as_json))
+                        continue
+                    recording = recordings.read_from(file, path)
             except recordings.UnreadableFile as error:
                 problems.append(str(error))
                 continue
@@ -706,22 +714,22 @@ def _story(recording: recordings.Recording, judgement: Judgement, most: int) -> 
     """Name and text of the sequence diagram of a history."""
     from diagrams.sequence import mermaid
 
-    name = Path(recording.name).stem
+    name = uncompressed(Path(recording.name)).stem
     title = f"{name}: {judgement.verdict} under {judgement.profile}"
     return name, mermaid(title, story.steps(recording, judgement), most)
 
 
-def _node_record(path: Path, problems: list[str], as_json: bool) -> dict[str, Any]:
+def _node_record(text: bytes, name: str, problems: list[str], as_json: bool) -> dict[str, Any]:
     try:
-        record = noderecord.shown(noderecord.parse(path.read_text(encoding="utf-8"), str(path)))
+        record = noderecord.shown(noderecord.parse(text.decode("utf-8"), name))
     except (noderecord.BadRecord, UnicodeDecodeError) as error:
         problems.append(str(error))
-        return {"name": str(path), "record": None}
+        return {"name": name, "record": None}
     if not as_json:
         keeps = record["no_candidate_unless"]
         candidate = f"; no candidate for pods unless {keeps}" if keeps else "; a candidate for pods"
-        click.echo(f"{SIGN[Verdict.PASS]} {path}: node record {record['name']} is accepted{candidate}")
-    return {"name": str(path), "record": record}
+        click.echo(f"{SIGN[Verdict.PASS]} {name}: node record {record['name']} is accepted{candidate}")
+    return {"name": name, "record": record}
 
 
 def _print_judgement(judgement: Judgement) -> None:

@@ -115,8 +115,9 @@ class _Judge:
         if entry.version is None:
             return
         before = versions.get(entry.stream)
-        listing = entry.added and entry.stream not in self.watched and not _is_new(entry.content)
-        if not entry.added:
+        may_list = entry.listed or (entry.added and not _is_new(entry.content))
+        listing = may_list and entry.stream not in self.watched
+        if not (entry.added or entry.listed):
             self.watched.add(entry.stream)
         rising = (
             before is None

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import msgspec
 
@@ -101,14 +100,19 @@ SHAPES: dict[Version, type[msgspec.Struct]] = {"v1beta1": _Minion, "v1beta3": _N
 # --- reading --------------------------------------------------------------------------------------------------------
 
 
-def looks_like_one(path: Path) -> bool:
-    """Whether a file holds a node record rather than lines of a history."""
-    try:
-        with path.open("rb") as file:
-            head = file.read(SNIFFED)
-    except OSError:
+def looks_like_one(file: BinaryIO) -> bool:
+    """Whether a file, which stays where it is, holds one node record rather than a history: not several objects, nor
+    one that holds others. What is no JSON may be a record with a mistake in it."""
+    begin = file.tell()
+    head = file.read(SNIFFED)
+    file.seek(begin)
+    if not _KIND.search(head) or any(word in head for word in (b'"stream"', b'"seq"', b'"object"', b'"items"')):
         return False
-    return bool(_KIND.search(head)) and b'"stream"' not in head and b'"seq"' not in head
+    try:
+        _, end = json.JSONDecoder().raw_decode(text := head.decode("utf-8", "replace").lstrip("\ufeff \t\r\n"))
+    except json.JSONDecodeError:
+        return True
+    return not text[end:].lstrip().startswith("{")
 
 
 def parse(text: str, name: str = "record") -> Record:

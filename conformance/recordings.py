@@ -15,6 +15,11 @@ Docker engine.
     reason (`model.events`)                         EventSeen.reason
     Actor.Attributes.name k8s_NAME.HASH_POD_NS_UID  EngineSeen.container, pod, uid; SandboxSeen for the name POD
 
+Other forms are recognised by what they hold: watch frames as the API sends them (``{"type", "object"}``), objects as
+``kubectl get -w -o json`` prints them, one after the other (lists of them, too), and what ``docker events`` prints as
+JSON. Their stream is named by their kind. That an object was deleted shows only in a watch frame: one that is being
+deleted is still there. Engine events and events tell their time; of all others only the order is known.
+
 What the API refused shows in no watch. A file ``NAME.json`` beside ``NAME.ndjson`` may tell it: ``actions`` is what was
 asked of the API (``t``, ``method``, ``url``, ``status``, ``response``), ``manifest`` the objects that were posted.
 """
@@ -25,12 +30,14 @@ import datetime
 import difflib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, BinaryIO, Literal
 
 import msgspec
 
 from conformance import history
 from conformance.history import BadLine, Record
+from conformance.opening import UnreadableFile as UnreadableFile
+from conformance.opening import name_of, opened, uncompressed
 from conformance.runtime import (
     ConditionStatus,
     ContainerSeen,
@@ -56,6 +63,9 @@ class Entry(msgspec.Struct, frozen=True):
     version: int | None = None
     added: bool = False
     """Whether a watch frame says ADDED: those that begin a watch list what is there, in any order."""
+    listed: bool = False
+    """Whether this may be of such a list for another reason: a line without a time tells not even of a pod that has no
+    node yet, or of an event, whether it is new."""
 
     @property
     def framed(self) -> bool:
@@ -87,10 +97,6 @@ class Recording(msgspec.Struct, frozen=True):
         return next((e.content.profile for e in self.entries if isinstance(e.content, history.Header)), None)
 
 
-class UnreadableFile(Exception):
-    """A file that cannot be read at all, or holds no history: the message says what was expected."""
-
-
 # --- the wire -------------------------------------------------------------------------------------------------------
 
 
@@ -98,10 +104,29 @@ class _Line(msgspec.Struct):
     t: float
     stream: str
     object: msgspec.Raw
+    timed: bool = True
+
+    @property
+    def at(self) -> float:
+        """When this was seen, at the latest."""
+        return self.t if self.timed else float("inf")
+
+
+class _Shape(msgspec.Struct):
+    """The fields by which the form of a line is recognised."""
+
+    stream: msgspec.Raw = msgspec.Raw()
+    type: Any = None
+    object: msgspec.Raw = msgspec.Raw()
+    Type: Any = None
+    Actor: msgspec.Raw = msgspec.Raw()
+    kind: Any = None
+    apiVersion: Any = None
+    items: list[msgspec.Raw] | None = None
 
 
 class _Watch(msgspec.Struct):
-    type: Literal["ADDED", "MODIFIED", "DELETED", "ERROR"]
+    type: Literal["ADDED", "MODIFIED", "DELETED", "ERROR", "BOOKMARK"]
     object: msgspec.Raw
 
 
@@ -236,7 +261,9 @@ class _Event(msgspec.Struct):
     metadata: _Meta
     involvedObject: _About
     reason: str
-    lastTimestamp: datetime.datetime
+    lastTimestamp: datetime.datetime | None = None
+    eventTime: datetime.datetime | None = None
+    """Instead of the others, in v1, from whoever records by the newer API."""
     firstTimestamp: datetime.datetime | None = None
     message: str = ""
     source: _EventSource = msgspec.field(default_factory=_EventSource)
@@ -288,29 +315,59 @@ def read(path: Path) -> Recording:
 
     Raises UnreadableFile if the file cannot be opened, or holds no line that could be read.
     """
+    with opened(path) as file:
+        return read_from(file, path)
+
+
+def read_from(file: BinaryIO, path: Path) -> Recording:
+    """The same, of a file that is open already. ``path`` is its name."""
+    name, reader = name_of(path), _Reader()
     entries: list[Entry] = []
     bad: list[BadLine] = []
-    ignored = 0
     try:
-        with path.open("rb") as file:
-            for item in history.lines(file, str(path)):
-                if isinstance(item, BadLine):
-                    bad.append(item)
-                    continue
-                number, line = item
-                try:
-                    entry = _entry(number, line)
-                except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
-                    bad.append(BadLine(str(path), number, history.parse_problem(line, error)))
-                    continue
-                entries.append(entry)
-                ignored += entry.content is None
+        for item in _whole(history.lines(file, name)):
+            if isinstance(item, BadLine):
+                bad.append(item)
+                continue
+            number, text = item
+            try:
+                entries += reader.entries(number, text)
+            except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
+                bad.append(BadLine(name, number, history.parse_problem(text, error)))
     except OSError as error:
-        raise UnreadableFile(f"{path}: {error.strerror or error}") from error
+        raise UnreadableFile(f"{name}: {error.strerror or error}") from error
     if not entries:
         detail = f" ({bad[0].problem} in line {bad[0].line})" if bad else ""
-        raise UnreadableFile(f"{path}: no history: expected NDJSON lines of records or watch frames{detail}")
-    return Recording(str(path), _merged(_refusals(path), entries), bad, ignored)
+        expected = "expected NDJSON lines of records or watch frames, objects of kubectl -o json, or docker events"
+        raise UnreadableFile(f"{name}: no history: {expected}{detail}")
+    ignored = sum(entry.content is None for entry in entries)
+    return Recording(name, _merged(_refusals(uncompressed(path)), entries), bad, ignored)
+
+
+def _whole(lines: Iterable[tuple[int, bytes] | BadLine]) -> Iterator[tuple[int, bytes] | BadLine]:
+    """The same lines, those of an object that is printed over several of them as one: it begins with a line that is
+    an opening bracket and nothing else, and ends with such a closing one."""
+    begun: list[tuple[int, bytes]] = []
+    for item in lines:
+        bracket = b"" if isinstance(item, BadLine) else item[1].rstrip()
+        if begun and (bracket == b"{" or isinstance(item, BadLine)):
+            yield _joined(begun)
+            begun = []
+        if isinstance(item, BadLine):
+            yield item
+        elif begun or bracket == b"{":
+            begun.append(item)
+            if bracket == b"}":
+                yield _joined(begun)
+                begun = []
+        else:
+            yield item
+    if begun:
+        yield _joined(begun)
+
+
+def _joined(begun: list[tuple[int, bytes]]) -> tuple[int, bytes]:
+    return begun[0][0], b"".join(line for _, line in begun)
 
 
 def of_records(name: str, records: list[Record]) -> Recording:
@@ -318,13 +375,100 @@ def of_records(name: str, records: list[Record]) -> Recording:
     return Recording(name, [_own(number, record) for number, record in enumerate(records, 1)], [])
 
 
-def _entry(number: int, line: bytes) -> Entry:
-    line.decode("utf-8")  # also where a field is not read: raises UnicodeDecodeError
-    if b'"stream"' not in line:
-        if b'"kind"' not in line and line.lstrip().startswith(b"{"):
-            raise ValueError("neither a record of ours (with `kind`) nor a frame (with `t`, `stream`, `object`)")
-        return _own(number, history.decode(line))
-    frame = msgspec.json.decode(line, type=_Line)
+_STREAMS = {"Pod": "pods", "Node": "nodes", "Event": "events", "ReplicationController": "replicationcontrollers"}
+"""The stream that an object is of, by its kind, where the line does not tell it."""
+
+_Key = tuple[str, str, str]
+
+
+class _Reader:
+    """From lines to entries. What a line does not tell, those before it do: the time, and whether an object is new."""
+
+    def __init__(self) -> None:
+        self._t = 0.0
+        self._timed = False
+        """Whether there were lines with a time: those of another clock would not fit between them."""
+        self._versions: dict[_Key, str] = {}
+        """The version in which an object was last seen that came without a watch frame."""
+
+    def entries(self, number: int, text: bytes) -> Iterator[Entry]:
+        """The entries of one line, or of one object over several lines."""
+        text.decode("utf-8")  # also where a field is not read: raises UnicodeDecodeError
+        shape = msgspec.json.decode(text, type=_Shape)
+        if shape.stream:
+            entry = _entry(number, msgspec.json.decode(text, type=_Line))
+            self._t, self._timed = entry.t, True
+            yield entry
+        elif shape.Type and shape.Actor:
+            yield self._untimed(number, "docker", text)
+        elif shape.type and shape.object:
+            kind = msgspec.json.decode(shape.object, type=_Kind).kind
+            yield self._untimed(number, _STREAMS.get(kind, kind), text, shape.type == "ADDED")
+        elif shape.items is not None:
+            yield from self._list(number, str(shape.kind).removesuffix("List"), shape.items)
+        elif shape.apiVersion or shape.kind in _STREAMS:
+            yield from self._bare(number, str(shape.kind), text)
+        elif shape.kind:
+            yield _own(number, history.decode(text))
+        else:
+            raise ValueError(
+                "neither a record of ours (with `kind`) nor a frame (with `t`, `stream`, `object`, "
+                "or `type`, `object`), an object (with `kind`, `apiVersion`), an engine event (with `Type`, `Actor`)"
+            )
+
+    def _list(self, number: int, kind: str, items: list[msgspec.Raw]) -> Iterator[Entry]:
+        """A list is ordered by name: what changed first is told by the versions."""
+        for item in sorted(items, key=lambda item: msgspec.json.decode(item, type=_Bare).metadata.number):
+            yield from self._bare(number, kind, bytes(item))
+
+    def _bare(self, number: int, kind: str, text: bytes) -> Iterator[Entry]:
+        """An object alone: first seen it is added, then modified. The version that was seen before tells nothing."""
+        about = msgspec.json.decode(text, type=_Bare)
+        kind, meta = about.kind or kind, about.metadata
+        key = (kind, meta.namespace, meta.uid or meta.name)
+        before = self._versions.get(key)
+        if before and before == meta.resourceVersion:
+            return
+        told = b"ADDED" if before is None else b"MODIFIED"
+        frame = b'{"type":"%s","object":%s}' % (told, text)
+        yield self._untimed(number, _STREAMS.get(kind, kind), frame, before is None)
+        self._versions[key] = meta.resourceVersion
+
+    def _untimed(self, number: int, stream: str, text: bytes, listed: bool = False) -> Entry:
+        entry = _entry(number, _Line(self._t, stream, msgspec.Raw(text), timed=False))
+        if not self._timed:
+            self._t = max(self._t, _own_time(entry))
+        return msgspec.structs.replace(entry, t=self._t, listed=listed)
+
+
+class _Kind(msgspec.Struct):
+    kind: str = ""
+
+
+class _BareMeta(msgspec.Struct):
+    name: str = ""
+    namespace: str = ""
+    uid: str = ""
+    resourceVersion: str = ""
+
+    @property
+    def number(self) -> int:
+        return int(self.resourceVersion) if self.resourceVersion.isdigit() else 0
+
+
+class _Bare(msgspec.Struct):
+    kind: str = ""
+    metadata: _BareMeta = msgspec.field(default_factory=_BareMeta)
+
+
+def _own_time(entry: Entry) -> float:
+    """When an engine event or an event says that it happened; 0 for all others."""
+    if isinstance(entry.content, EventSeen):
+        return entry.content.recorded_at
+    return entry.version / 1e9 if entry.stream == "docker" and entry.version else 0.0
+
+
+def _entry(number: int, frame: _Line) -> Entry:
     reader = _READERS.get(frame.stream)
     if reader is None:
         if close := difflib.get_close_matches(frame.stream, _READERS, n=1, cutoff=0.7):
@@ -391,9 +535,9 @@ def _own(number: int, record: Record) -> Entry:
 
 
 def _watch(frame: _Line, type_: Any) -> tuple[str, Any] | None:
-    """What the frame tells (ADDED, MODIFIED or DELETED), and its object; None for a watch that broke off."""
+    """What the frame tells (ADDED, MODIFIED or DELETED), and its object; None if it tells of the watch itself."""
     watch = msgspec.json.decode(frame.object, type=_Watch)
-    if watch.type == "ERROR":
+    if watch.type in ("ERROR", "BOOKMARK"):
         return None
     return watch.type, msgspec.json.decode(watch.object, type=type_)
 
@@ -455,7 +599,7 @@ def _pod(number: int, frame: _Line) -> Entry:
         pod = msgspec.json.decode(raw, type=_Pod)
     statuses = pod.status.containerStatuses
     seen = PodSeen(
-        at=frame.t,
+        at=frame.at,
         name=pod.metadata.name,
         uid=pod.metadata.uid or pod.metadata.name,
         policy=podrecord.policy_of(pod.spec.restartPolicy),  # type: ignore[arg-type]  # another one is told by the judge
@@ -532,7 +676,7 @@ def _node(number: int, frame: _Line) -> Entry:
     conditions = {c.type: c.status for c in node.status.conditions or []}
     ready = next((c for c in node.status.conditions or [] if c.type == "Ready"), None)
     seen = NodeSeen(
-        at=frame.t,
+        at=frame.at,
         name=node.metadata.name,
         uid=node.metadata.uid or node.metadata.name,
         phase=node.status.phase or None,
@@ -554,16 +698,19 @@ def _event(number: int, frame: _Line) -> Entry:
     if read is None or read[0] == "DELETED":  # an event that expired tells nothing
         return Entry(number, frame.t, None, frame.stream)
     event = read[1]
+    recorded = event.lastTimestamp or event.eventTime
+    if recorded is None:
+        raise ValueError(f"event {event.metadata.name}: expected a `lastTimestamp` or an `eventTime`")
     about, path = event.involvedObject, event.involvedObject.fieldPath
     container = path.removeprefix("spec.containers{").rstrip("}") if path.startswith("spec.containers{") else None
     seen = EventSeen(
-        at=frame.t,
+        at=frame.at,
         id=event.metadata.name or event.metadata.uid,  # with each repetition the uid is a new one
         reason=events.name_of(event.reason),
         object_kind=about.kind,
         object_name=about.name,
         object_uid=about.uid or None,
-        recorded_at=event.lastTimestamp.timestamp(),
+        recorded_at=recorded.timestamp(),
         container=container,
         source="/".join(part for part in (event.source.component, event.source.host) if part),
         count=event.count,
@@ -584,7 +731,7 @@ def _controller(number: int, frame: _Line) -> Entry:
     told, controller = read
     template = controller.spec.template
     seen = ControllerSeen(
-        at=frame.t,
+        at=frame.at,
         name=controller.metadata.name,
         uid=controller.metadata.uid or controller.metadata.name,
         wanted=controller.spec.replicas,
@@ -603,7 +750,7 @@ def _engine(number: int, frame: _Line) -> Entry:
     known = event.Type == "container" and event.Action in ("create", "start", "oom", "kill", "die")
     if not known or len(parts) < 6 or parts[0] != "k8s":
         return Entry(number, frame.t, None, frame.stream, event.timeNano)
-    member = parts[1].rpartition(".")[0]
+    member = parts[1].partition(".")[0]  # later releases leave out .HASH
     if member == "POD":
         at, action, instance = event.timeNano / 1e9, event.Action, event.Actor.ID
         sandbox = SandboxSeen(at, action, instance, "_".join(parts[2:-3]), parts[-2])  # type: ignore[arg-type]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import re
@@ -275,6 +276,39 @@ def test_trace_of_a_file_that_cannot_be_read_exits_with_2(name: str, tmp_path: P
     assert done.returncode == 2
     assert str(tmp_path) in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("content", [FILES[0].read_bytes(), gzip.compress(FILES[0].read_bytes())])
+def test_trace_reads_standard_input_and_pipes(content: bytes, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "kubephase", "trace", "--profile", "v0.17.0"]
+    done = subprocess.run([*command, "-"], input=content, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.startswith("✔ stdin: pass under v0.17.0".encode())
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    whole = tmp_path / "whole"
+    whole.write_bytes(content)
+    with subprocess.Popen(["sh", "-c", 'cat "$0" > "$1"', whole, pipe]) as writing:
+        try:
+            read = subprocess.run([*command, pipe], capture_output=True, check=False, timeout=60)
+        finally:
+            writing.kill()
+    assert (read.returncode, read.stdout) == (0, done.stdout.replace(b"stdin", str(pipe).encode()))
+
+
+def test_trace_of_a_closed_standard_input_exits_with_2() -> None:
+    shell = ["sh", "-c", '"$0" -m kubephase trace - <&-', sys.executable]
+    done = subprocess.run(shell, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (2, "kubephase: stdin: Bad file descriptor\n")
+
+
+def test_trace_of_damaged_compressed_data_exits_with_2(tmp_path: Path) -> None:
+    path = tmp_path / "cut.ndjson.gz"
+    path.write_bytes(gzip.compress(FILES[0].read_bytes())[:-20])
+    done = kubephase("trace", path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"kubephase: {path}: the compressed data is damaged or cut off (")
+    assert done.stderr.count("\n") == 1, "no traceback"
 
 
 def test_trace_checks_the_node_record_of_the_document(tmp_path: Path) -> None:

@@ -943,7 +943,8 @@ def misfortunes() -> Iterator[World]:
     loaded, so that it may leave out any of them."""
     pods = (Deed(5.0, "pod", "p1", None, (RUN_ON, (Exit(1, 5.0), RunOn()))), Deed(0.0, "pod", "p2", None, (RUN_ON,)))
     late = Deed(100.0, "pod", "p3", None, (OK,))
-    lost = (Deed(0.0, "node", "n2"), Deed(0.0, "pod", "p4", None, (RUN_ON,)), Deed(20.0, "cut-node", "n1"))
+    more = (Deed(10.0, "pod", f"p{number}", None, (RUN_ON,)) for number in (4, 5, 6))
+    lost = (Deed(0.0, "node", "n2"), *more, Deed(20.0, "cut-node", "n1"))
     for policy, seed_, kind in itertools.product(POLICIES, range(4), sorted(runtime.FAULTS)):
         target = "n1" if "node" in kind or "kubelet" in kind else "p1"
         target = runtime.NODE_CONTROLLER if kind == "restart-controller" else target

@@ -3,8 +3,8 @@ converted without them; others are refused with the field and the rule."""
 
 from __future__ import annotations
 
+import io
 import json
-from pathlib import Path
 
 import pytest
 
@@ -118,10 +118,23 @@ def test_a_comma_in_a_text_is_no_trailing_comma() -> None:
     assert noderecord.parse(minion(annotations={"x": ",}"}))["annotations"] == {"x": ",}"}
 
 
-def test_a_history_is_not_taken_for_a_record(tmp_path: Path) -> None:
-    path = tmp_path / "x"
-    path.write_text('{"t": 1, "stream": "nodes", "object": {"kind": "Node"}}')
-    assert not noderecord.looks_like_one(path)
-    path.write_text(PRINTED)
-    assert noderecord.looks_like_one(path)
-    assert not noderecord.looks_like_one(tmp_path / "none")
+FRAME = '{"t": 1, "stream": "nodes", "object": {"kind": "Node"}}'
+NODE = '{"kind": "Node", "apiVersion": "v1beta3", "metadata": {"name": "n"}}'
+
+
+@pytest.mark.parametrize(
+    ("text", "record"),
+    [
+        (PRINTED, True),
+        (NODE, True),
+        (FRAME, False),
+        (f'{{"type": "ADDED", "object": {NODE}}}', False),
+        (f"{NODE}\n{NODE}\n", False),
+        (f'{{"apiVersion": "v1", "items": [{NODE}], "kind": "List"}}', False),
+    ],
+    ids=["document", "node", "frame", "watch", "several", "list"],
+)
+def test_a_history_is_not_taken_for_a_record(text: str, record: bool) -> None:
+    file = io.BytesIO(text.encode())
+    assert noderecord.looks_like_one(file) == record
+    assert file.read() == text.encode(), "it can still be read"

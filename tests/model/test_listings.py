@@ -269,8 +269,10 @@ def test_the_host_name_is_that_of_the_pod_cut_to_63_characters() -> None:
 
 def test_whoever_does_something_in_the_model_is_a_component_or_comes_from_outside() -> None:
     components = {one.name for one in actors.COMPONENTS}
-    outside = {actors.USER, actors.FAULT, actors.KERNEL, actors.REAPER, actors.ITSELF}
+    people = {actors.USER, actors.FAULT, actors.CLOUD, actors.SOMEBODY}
+    outside = people | {actors.KERNEL, actors.REAPER, actors.API, actors.ENGINE, actors.ITSELF}
     acting = {who for who, _ in [*actors.ACTS.values(), *actors.ACTS_BY_PROFILE.values()]}
+    acting |= {who for rows in actors.SITUATED.values() for who, _, __ in rows.values()}
     assert acting - outside <= components
     starts = {who for event, (who, _) in actors.ACTS.items() if event in ("start", "restart", "recreate")}
     assert starts == {actors.KUBELET}
