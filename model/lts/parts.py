@@ -101,8 +101,8 @@ def is_symmetric(network: Network, renaming: Renaming) -> bool:
     return same_tables and _shapes(network.vectors, renaming) == _shapes(network.vectors, Renaming({}))
 
 
-def _shapes(vectors: Iterable[Vector], how: Renaming) -> set[object]:
-    """What vectors do, but for their own names, after a renaming."""
+def _shapes(vectors: Iterable[Vector], how: Renaming) -> Counter[object]:
+    """What vectors do, but for their own names, after a renaming, and how many do so: each is a transition."""
 
     def words(events: Mapping[str, str]) -> frozenset[tuple[str, str]]:
         return frozenset((how.name(c), how.word(c, event)) for c, event in events.items())
@@ -111,7 +111,7 @@ def _shapes(vectors: Iterable[Vector], how: Renaming) -> set[object]:
         states = frozenset((how.name(c), how.word(c, s)) for c in when.components for s in when.states)
         return when.quantifier, states
 
-    return {(words(v.moves), words(v.broadcast), frozenset(map(condition, v.when))) for v in vectors}
+    return Counter((words(v.moves), words(v.broadcast), frozenset(map(condition, v.when))) for v in vectors)
 
 
 # --- counting -------------------------------------------------------------------------------------------------------

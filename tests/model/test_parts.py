@@ -213,6 +213,13 @@ def test_coupled_parts_are_told(vector: Vector, complaint: str) -> None:
         compose(net, ["env"], [["p"], ["q"]])
 
 
+def test_a_part_that_can_do_the_same_in_two_ways_is_not_like_one_that_has_one() -> None:
+    """Both reach the same states, but not by as many transitions."""
+    vectors = (Vector("a(p)", {"p": "switch"}), Vector("b(p)", {"p": "switch"}), Vector("a(q)", {"q": "switch"}))
+    with pytest.raises(NotComposed, match="q is not like p"):
+        compose(Network("twofold", {"p": TOGGLE, "q": TOGGLE}, vectors), [], [["p"], ["q"]])
+
+
 def test_parts_of_different_tables_are_not_like() -> None:
     net = Network("different", {"p": TOGGLE, "q": ROUND}, ())
     with pytest.raises(NotComposed, match="q is not like p"):
