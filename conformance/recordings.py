@@ -28,6 +28,8 @@ from __future__ import annotations
 
 import datetime
 import difflib
+import itertools
+from collections import deque
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
@@ -66,6 +68,8 @@ class Entry(msgspec.Struct, frozen=True):
     listed: bool = False
     """Whether this may be of such a list for another reason: a line without a time tells not even of a pod that has no
     node yet, or of an event, whether it is new."""
+    expired: bool = False
+    """Whether this is an error of a watch, such as that its version is gone: it begins again."""
 
     @property
     def framed(self) -> bool:
@@ -310,6 +314,79 @@ class _Engine(msgspec.Struct):
 # --- reading --------------------------------------------------------------------------------------------------------
 
 
+BAD = 1000
+"""How many bad lines are told one by one."""
+
+
+class Reading:
+    """The lines of a file as they are read: entries, and the bad lines between them. Reading a line never raises: the
+    first that cannot be read at all, because of the disk or of damage to compressed data, is the last one."""
+
+    def __init__(self, file: BinaryIO, path: Path) -> None:
+        self.name = name_of(path)
+        self.bad: list[BadLine] = []
+        """The first of the bad lines."""
+        self.more_bad = 0
+        self.read = 0
+        """How many entries have been read."""
+        self._file = file
+        self._lines = self._refused(_refusals(uncompressed(path)), self._read())
+        self._first = list(itertools.islice(self._lines, 1))
+
+    def __iter__(self) -> Iterator[Entry | BadLine]:
+        return itertools.chain(self._first, self._lines)
+
+    @property
+    def profile(self) -> str | None:
+        """The profile that a run of ours was judged by; None for a recording of others."""
+        headers = [line.content for line in self._first if isinstance(line, Entry)]
+        return headers[0].profile if headers and isinstance(headers[0], history.Header) else None
+
+    def problem(self) -> str | None:
+        """What is wrong if nothing could be read."""
+        if self.read:
+            return None
+        detail = f" ({self.bad[0].problem} in line {self.bad[0].line})" if self.bad else ""
+        expected = "expected NDJSON lines of records or watch frames, objects of kubectl -o json, or docker events"
+        return f"{self.name}: no history: {expected}{detail}"
+
+    def _read(self) -> Iterator[Entry | BadLine]:
+        reader, number = _Reader(), 0
+        try:
+            for item in _whole(history.lines(self._file, self.name)):
+                if isinstance(item, BadLine):
+                    number = item.line
+                    yield self._told(item)
+                    continue
+                number, text = item
+                try:
+                    for entry in reader.entries(number, text):
+                        self.read += 1
+                        yield entry
+                except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
+                    yield self._told(BadLine(self.name, number, history.parse_problem(text, error)))
+        except OSError as error:
+            problem = f"{error.strerror or error}: nothing can be read from here on"
+            yield self._told(BadLine(self.name, number + 1, problem))
+
+    def _told(self, bad: BadLine) -> BadLine:
+        if len(self.bad) < BAD:
+            self.bad.append(bad)
+        else:
+            self.more_bad += 1
+        return bad
+
+    @staticmethod
+    def _refused(refusals: Iterable[Entry], lines: Iterable[Entry | BadLine]) -> Iterator[Entry | BadLine]:
+        """Each refusal before the first line that came later; the lines stay in their order."""
+        waiting = deque(refusals)
+        for line in lines:
+            while waiting and isinstance(line, Entry) and line.t > waiting[0].t:
+                yield waiting.popleft()
+            yield line
+        yield from waiting
+
+
 def read(path: Path) -> Recording:
     """A history or recording. Bad lines are told, not raised: what can be read is judged.
 
@@ -321,27 +398,12 @@ def read(path: Path) -> Recording:
 
 def read_from(file: BinaryIO, path: Path) -> Recording:
     """The same, of a file that is open already. ``path`` is its name."""
-    name, reader = name_of(path), _Reader()
-    entries: list[Entry] = []
-    bad: list[BadLine] = []
-    try:
-        for item in _whole(history.lines(file, name)):
-            if isinstance(item, BadLine):
-                bad.append(item)
-                continue
-            number, text = item
-            try:
-                entries += reader.entries(number, text)
-            except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
-                bad.append(BadLine(name, number, history.parse_problem(text, error)))
-    except OSError as error:
-        raise UnreadableFile(f"{name}: {error.strerror or error}") from error
-    if not entries:
-        detail = f" ({bad[0].problem} in line {bad[0].line})" if bad else ""
-        expected = "expected NDJSON lines of records or watch frames, objects of kubectl -o json, or docker events"
-        raise UnreadableFile(f"{name}: no history: {expected}{detail}")
+    reading = Reading(file, path)
+    entries = [line for line in reading if isinstance(line, Entry)]
+    if problem := reading.problem():
+        raise UnreadableFile(problem)
     ignored = sum(entry.content is None for entry in entries)
-    return Recording(name, _merged(_refusals(uncompressed(path)), entries), bad, ignored)
+    return Recording(reading.name, entries, reading.bad, ignored)
 
 
 def _whole(lines: Iterable[tuple[int, bytes] | BadLine]) -> Iterator[tuple[int, bytes] | BadLine]:
@@ -519,15 +581,6 @@ def _refusals(path: Path) -> Iterator[Entry]:
             refused = msgspec.json.decode(asked.response, type=_Answer).message or str(asked.status)
             wanted = ControllerSpec(controller.metadata.name, spec.replicas, policy, ())  # type: ignore[arg-type]
             yield Entry(0, asked.t, history.Action(create_controller=wanted, refused=refused))
-
-
-def _merged(refusals: Iterable[Entry], entries: list[Entry]) -> list[Entry]:
-    """Each refusal before the first line that came later; the lines stay in their order."""
-    merged = list(entries)
-    for refusal in refusals:
-        place = next((n for n, entry in enumerate(merged) if entry.t > refusal.t), len(merged))
-        merged.insert(place, refusal)
-    return merged
 
 
 def _own(number: int, record: Record) -> Entry:
