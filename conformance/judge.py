@@ -171,8 +171,9 @@ class _Judge:
             return
         if entry.added and stream.watched and self._is_there(entry):
             self._restarts(stream, "restarts")
-        listing = not stream.watched and (entry.listed or (entry.added and (stream.again or not _is_new(entry.what))))
-        if not (entry.added or entry.listed):
+        may_list = entry.listed or (entry.added and (stream.again or not _is_new(entry.what)))
+        listing = may_list and not stream.watched
+        if not (entry.added or entry.listed) or (isinstance(entry.what, EventSeen) and not may_list):
             self._changes(stream, entry)
         elif stream.listing is not None:
             stream.listing.add(getattr(entry.what, "uid", ""))
@@ -322,5 +323,6 @@ def _same(content: object, before: object) -> bool:
 
 
 def _is_new(what: object) -> bool:
-    """Whether an ADDED frame shows a pod that has just been created, rather than one that was there before."""
-    return isinstance(what, PodSeen) and what.node is None and not what.containers
+    """Whether an ADDED frame shows something that has just been created, rather than what was there before: an event,
+    or a pod that nothing has been done with."""
+    return isinstance(what, EventSeen) or (isinstance(what, PodSeen) and what.node is None and not what.containers)

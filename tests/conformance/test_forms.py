@@ -225,7 +225,7 @@ def test_a_bad_object_is_told_with_its_line_and_the_others_are_read(tmp_path: Pa
     size = one.count("\n") + 1
     assert [entry.line for entry in found.entries] == [1, 2 * size + cut.count("\n") + 1]
     assert [bad.line for bad in found.bad] == [size + 1, 2 * size + 1, 3 * size + cut.count("\n") + 1]
-    assert "Expected `str`, got `int` - at `$.status.phase`" in found.bad[0].problem
+    assert "Expected `str`, got `int` - at `$.object.status.phase`" in found.bad[0].problem
     assert "truncated" in found.bad[2].problem
 
 
