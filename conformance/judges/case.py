@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -11,12 +11,16 @@ import msgspec
 
 from conformance import oracle
 from conformance.evidence import Evidence
+from conformance.recent import Recent
 from conformance.verdict import Verdict, worst
 from model.profiles import Profile
 
 WINDOW = 10_000
 """How many lines streams may lag behind one another: so many are read ahead of the one that is judged, and so many wait
 behind it until what a line tells is compared with what other streams tell."""
+
+OUTCOMES = 100_000
+"""How many outcomes of checks are remembered."""
 
 FINDINGS = 10_000
 """How many findings are told one by one; of more, only what is the first of its rules and verdict."""
@@ -93,12 +97,15 @@ class Case:
     """Checks that wait until the lines around one are known, each with the number of that."""
     on_gone: list[Callable[[str, str], None]] = field(default_factory=list)
     """Who keeps something of an object (by name and uid) that is to be forgotten."""
+    outcomes: Recent[Hashable, tuple[str, ...]] = field(default_factory=lambda: Recent(OUTCOMES))
+    """What was seen to hold by checks that ask for nothing but their key, by that."""
     findings: list[Finding] = field(default_factory=list)
     kinds: set[tuple[Verdict, tuple[str, ...]]] = field(default_factory=set)
     """The verdicts and rules of all findings."""
     untold: int = 0
     delivery: Counter[str] = field(default_factory=Counter)
-    covered: Counter[str] = field(default_factory=Counter)
+    covers: Counter[tuple[str, ...]] = field(default_factory=Counter)
+    """How often rules were seen to hold together."""
     down: set[str] = field(default_factory=set)
     """Nodes that a fault of ours holds down."""
     ended: set[str] = field(default_factory=set)
@@ -116,7 +123,16 @@ class Case:
 
     def cover(self, *rules: str) -> None:
         """Count rules as seen to hold, as far as they are of the profile."""
-        self.covered.update(self.held(*rules))
+        self.covers[rules] += 1
+
+    @property
+    def covered(self) -> Counter[str]:
+        """How often each rule of the profile was seen to hold."""
+        found: Counter[str] = Counter()
+        for rules, count in self.covers.items():
+            for rule in self.held(*rules):
+                found[rule] += count
+        return found
 
     def later(self, check: Callable[[], None]) -> None:
         """Make a check when the lines after this one are known, too: a window later, or at the end."""
@@ -125,6 +141,22 @@ class Case:
     def last(self, forget: Callable[[], None]) -> None:
         """Forget something when nothing waits any more that may ask for it."""
         self.later(partial(self.later, forget))
+
+    def once(self, key: Hashable, check: Callable[[], None]) -> None:
+        """Make a check that asks for nothing but what the key holds. If all is well, what was seen to hold is counted
+        again where the same is asked again; what is not well is looked at each time."""
+        if (known := self.outcomes.get(key)) is not None:
+            self.covers[known] += 1
+            return
+        covers, found = self.covers, len(self.findings) + self.untold
+        self.covers = Counter()
+        try:
+            check()
+        finally:
+            covers.update(self.covers)
+            self.covers, outcome = covers, self.covers
+        if len(self.findings) + self.untold == found:
+            self.outcomes[key] = tuple(rule for rules in outcome.elements() for rule in rules)
 
     def check(self, *, at_end: bool = False) -> None:
         """Make the checks that have waited long enough; at the end all of them."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -57,7 +58,8 @@ class EventJudge:
         """Judge one event."""
         if self.case.profile.name == "v0.17.0" and entry.framed:
             page = self.book.pages[seen.object_name]
-            self._kind(entry.line, seen)
+            of = (seen.reason, seen.source, seen.object_kind, seen.place, seen.namespace)
+            self.case.once((*of, seen.object_uid == seen.object_name), partial(self._kind, entry.line, seen))
             self._again(entry.line, seen, page.latest.get(seen.id))
             self.case.later(partial(self._beside, entry.line, seen))
         if seen.object_kind == events.POD and seen.object_uid:
@@ -146,7 +148,7 @@ class EventJudge:
     def _of_node(self, line: int, seen: EventSeen) -> None:
         """What the kubelet tells of its node's record, it has read there. Both times are of its own clock."""
         said = SAYS.get(seen.reason)
-        frames = [f for f in self.pods.nodes.frames.get(seen.object_name, ()) if f.seen.heartbeat_at is not None]
+        frames = self.pods.nodes.frames.get(seen.object_name, deque())
         if said is None or seen.first_at != seen.recorded_at:
             return
         around = _around(frames, seen.recorded_at)
@@ -236,9 +238,18 @@ def _object(seen: EventSeen) -> str:
 KINDS = {events.POD: "pod", events.NODE: "node", events.CONTROLLER: "controller"}
 
 
-def _around(frames: list[Frame], at: float) -> list[Frame]:
+def _around(frames: deque[Frame], at: float) -> list[Frame]:
     """The frames of a node from the last one whose heartbeat was before a time to the first one after it. Empty if
     there are not both."""
-    before = [n for n, frame in enumerate(frames) if (frame.seen.heartbeat_at or 0.0) < at]
-    after = [n for n, frame in enumerate(frames) if (frame.seen.heartbeat_at or 0.0) > at]
-    return frames[before[-1] : after[0] + 1] if before and after and before[-1] < after[0] else []
+    found: list[Frame] = []
+    for frame in reversed(frames):
+        heartbeat = frame.seen.heartbeat_at
+        if heartbeat is None:
+            continue
+        if heartbeat > at:
+            found.clear()
+        found.append(frame)
+        if heartbeat < at:
+            found.reverse()
+            return found if len(found) > 1 and (found[-1].seen.heartbeat_at or at) > at else []
+    return []

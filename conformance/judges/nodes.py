@@ -77,18 +77,8 @@ class NodeJudge:
         if not explained.belief:
             self.case.fail(explained.rules, f"node {seen.name}", explained.why, line, last_line, explained.allowed)
         else:
-            table = self.case.profile.node.flattened()
-            for row in oracle.shortest(table, was, frozenset((s, None) for s in explained.belief), frozenset()):
-                if self._is_shown(row.rules, seen):
-                    self.case.cover(*row.rules)
-            if seen.phase is not None:
-                self.case.cover("node.phase.values", "node.condition.only-running", "node.phase.pending")
-            if seen.reachable is not None and seen.ready is not None:
-                self.case.cover("node.condition.kinds")
-            if seen.phase is None:
-                self.case.cover("node.phase.never-set")
-            if seen.reachable is None and seen.ready is not None:
-                self.case.cover("node.condition.only-ready")
+            shown = (seen.phase is None, seen.reachable is None, seen.ready is None, seen.deleted)
+            self.case.once(("node", was, known.states, *shown), partial(self._explained, seen, was, known.states))
         if self.case.profile.name == "v0.17.0":
             self._condition(line, seen)
             self._since(entry, seen, before)
@@ -96,6 +86,21 @@ class NodeJudge:
         self.lines[seen.name] = line
         if seen.deleted:
             self.case.last(partial(self._retire, seen))
+
+    def _explained(self, seen: NodeSeen, was: frozenset[str], states: frozenset[str]) -> None:
+        """Count the rules of the simplest explanation as covered."""
+        table = self.case.profile.node.flattened()
+        for row in oracle.shortest(table, was, frozenset((s, None) for s in states), frozenset()):
+            if self._is_shown(row.rules, seen):
+                self.case.cover(*row.rules)
+        if seen.phase is not None:
+            self.case.cover("node.phase.values", "node.condition.only-running", "node.phase.pending")
+        if seen.reachable is not None and seen.ready is not None:
+            self.case.cover("node.condition.kinds")
+        if seen.phase is None:
+            self.case.cover("node.phase.never-set")
+        if seen.reachable is None and seen.ready is not None:
+            self.case.cover("node.condition.only-ready")
 
     def _keep(self, entry: Entry, seen: NodeSeen) -> None:
         if seen.ready is not None:
@@ -182,10 +187,11 @@ class NodeJudge:
 
     def not_shown(self) -> None:
         """What a recording cannot show is told as skipped: an unseen phase or condition is no failure."""
+        covered = self.case.covered
         for rules, shown, what in (
             (NODE_PHASE_RULES, "phase", "node phase (v0.17.0 never sets one: NODE-PHASE-2)"),
             (REACHABLE_RULES, "reachable", "condition NodeReachable (v0.17.0 knows none: NODE-COND-1)"),
         ):
-            unseen = tuple(r for r in self.case.held(*rules) if r not in self.case.covered)
+            unseen = tuple(r for r in self.case.held(*rules) if r not in covered)
             if self.seen_some and unseen and shown not in self.shown and self.case.profile.name == "seed":
                 self.case.find(Finding(Verdict.SKIP, unseen, "nodes", f"the recording shows no {what}"))

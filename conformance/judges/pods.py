@@ -71,7 +71,7 @@ class PodJudge:
     """Pods, by uid, that something has been told of before any frame has shown them."""
     names: dict[str, str] = field(default_factory=dict)
     """The uid that a name had last."""
-    early: dict[str, list[tuple[int, EngineSeen]]] = field(default_factory=lambda: defaultdict(list))
+    early: dict[str, list[tuple[Entry, EngineSeen]]] = field(default_factory=lambda: defaultdict(list))
     """Events of the engine about pods that no frame has shown yet: it is ahead of the API."""
     addresses: dict[str, str] = field(default_factory=dict)
     """The pod, by uid, that was last seen with an address."""
@@ -211,15 +211,19 @@ class PodJudge:
         self._index(seen, before, known)
         self._binding(line, seen, before, known.line)
         self._address(line, seen, before, known.line)
-        self._counts(line, seen, before, known.line)
+        news = before is None or seen.containers != before.containers
+        if news:
+            self._counts(line, seen, before, known)
         if before is not None and before.node is None and seen.node:
             known.bound, known.bound_line = entry.api_version, line
             self.on_binding(known)
         if self.case.profile.name == "v0.17.0":
-            self.statuses.take(entry, seen, before)
+            if news:
+                self.statuses.take(entry, seen, before)
+            self.statuses.ready(line, seen, before)
             self._written(entry, seen, known)
-        was = dict(known.oracle.belief)
-        explained = known.oracle.observe(seen, self.case.evidence.barred(seen))
+        was, number, barred = known.oracle.belief, known.oracle.number, self.case.evidence.barred(seen)
+        explained = known.oracle.observe(seen, barred)
         if not explained.belief:
             early = seen.phase == "Failed" and self.case.evidence.too_early(seen)
             rules = (*(self.case.held("pod.partition.waits") if early else ()), *explained.rules)
@@ -229,9 +233,13 @@ class PodJudge:
             self.case.fail(rules, name, explained.why + time_out, line, known.line, explained.allowed)
             known.failed = True
         else:
-            self._explained(seen, before, was, explained.belief)
-        for name, number, end in known.exits.note(line, seen, known.oracle):
-            self.on_exit(known, name, number, end)
+            self.case.once(
+                (number, known.oracle.number, barred, *self._asked(seen, before)),
+                lambda: self._explained(seen, before, was, explained.belief, barred),
+            )
+        if news:
+            for container_name, incarnation, end in known.exits.note(line, seen, known.oracle):
+                self.on_exit(known, container_name, incarnation, end)
         if seen.deleted:
             self._deletion(line, seen, known)
             self.case.last(partial(self.retire, seen.uid))
@@ -250,14 +258,24 @@ class PodJudge:
         of others than the members, and readiness."""
         statuses = seen.containers or ()
         found = {}
-        if any(s.name not in seen.members for s in statuses):
+        unnamed, unready = self._unlike(seen)
+        if unnamed:
             found["pod.phase.unnamed-ignored"] = self._made_of([_class_of(s) for s in statuses], seen)
-        if any(s.state == "running" and s.ready is False for s in statuses):
+        if unready:
             ready = ["waiting" if s.state == "running" and s.ready is False else _class_of(s) for s in statuses]
             found["pod.phase.readiness-ignored"] = self._made_of(ready, seen)
         if statuses and len(seen.members) <= 2:
             found["pod.phase.one-or-two"] = True
         return found
+
+    @staticmethod
+    def _unlike(seen: PodSeen) -> tuple[bool, bool]:
+        """Whether there are statuses of others than the members; and whether one runs and is not ready."""
+        unnamed = unready = False
+        for status in seen.containers or ():
+            unnamed |= status.name not in seen.members
+            unready |= status.state == "running" and status.ready is False
+        return unnamed, unready
 
     @staticmethod
     def _made_of(classes: list[str], seen: PodSeen) -> bool:
@@ -305,9 +323,10 @@ class PodJudge:
         self.addresses[seen.address] = seen.uid
         self.case.cover(*rules)
 
-    def _counts(self, line: int, seen: PodSeen, before: PodSeen | None, last_line: int) -> None:
+    def _counts(self, line: int, seen: PodSeen, before: PodSeen | None, known: KnownPod) -> None:
         """Restart counts never fall, are not lost, and every incarnation is counted."""
         limit = self.case.profile.counted_up_to
+        last_line = known.line
         rules = self.case.held("pod.restart.counted", "pod.restart.count-reconstructed")
         old = {c.name: c for c in (before.containers if before else None) or ()}
         ended = self.case.held("pod.container.terminated", "pod.restart.new-container", "pod.restart.counted")
@@ -317,14 +336,20 @@ class PodJudge:
             was = old.get(status.name)
             if problem := self._count_problem(status, was, limit):
                 self.case.fail(rules, f"pod {seen.name}", f"container {status.name}: {problem}", line, last_line)
-            elif problem := self.pods[seen.uid].ledger.statuses(status):
+            elif problem := known.ledger.statuses(status):
                 self.case.fail(ended, f"pod {seen.name}", f"container {status.name}: {problem}", line, last_line)
             elif was is not None and (status.restarts or 0) > (was.restarts or 0):
                 self.case.cover(*rules)
 
-    def _explained(self, seen: PodSeen, before: PodSeen | None, was: oracle.Belief, belief: oracle.Belief) -> None:
+    def _asked(self, seen: PodSeen, before: PodSeen | None) -> tuple[object, ...]:
+        """All that `_explained` asks of two observations, besides what is believed."""
+        after = (before.phase, before.node is None) if before is not None else None
+        return (seen.policy, seen.phase, len(seen.members), bool(seen.containers), after, *self._unlike(seen))
+
+    def _explained(
+        self, seen: PodSeen, before: PodSeen | None, was: oracle.Belief, belief: oracle.Belief, barred: frozenset[str]
+    ) -> None:
         """Count the rules of the simplest explanation as covered."""
-        barred = self.case.evidence.barred(seen)
         known = self.pods[seen.uid].oracle
         events: list[str] = []
         for place in range(len(seen.members)):
@@ -418,13 +443,14 @@ class PodJudge:
             self.case.cover("replication.count.surplus")
         return surplus
 
-    def engine(self, line: int, seen: EngineSeen) -> None:
+    def engine(self, entry: Entry, seen: EngineSeen) -> None:
         """Judge one event of the engine."""
+        line = entry.line
         self.statuses.engine(seen)
         known = self.pods.get(seen.uid)
         if known is None:  # the engine is ahead of the API: keep it until the pod is known
             self.expect(seen.uid, seen.pod)
-            self.early[seen.uid].append((line, seen))
+            self.early[seen.uid].append((entry, seen))
             return
         if problem := known.ledger.engine(seen):
             rules = self.case.held("pod.restart.new-container", "pod.container.terminated", "pod.restart.counted")
@@ -438,14 +464,14 @@ class PodJudge:
         for row in step.rows:
             self.case.cover(*row.rules)
 
-    def sandbox(self, line: int, seen: SandboxSeen) -> None:
+    def sandbox(self, entry: Entry, seen: SandboxSeen) -> None:
         """Judge one event of the engine about a sandbox: one that has died is replaced, not started again."""
         self.expect(seen.uid, seen.pod)
         ended = self.sandboxes[seen.uid]
         if seen.action in ("create", "start"):
             rules = ("pod.restart.sandbox-died", "pod.sharing.pause-container")
             reason = f"sandbox {seen.instance[:12]} had ended, and is started again"
-            self.case.holds(seen.instance not in ended, rules, f"pod {seen.pod}", reason, line, "a new one")
+            self.case.holds(seen.instance not in ended, rules, f"pod {seen.pod}", reason, entry.line, "a new one")
         if seen.action == "die":
             ended[seen.instance] = None
 
