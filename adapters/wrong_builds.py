@@ -68,13 +68,15 @@ for _cell in RESTARTS:
 
 # --- cells of the phase table ---------------------------------------------------------------------------------------
 
-TOPIC_OF_PHASE = {
-    "Pending": ("pod.phase.pending", "pod.phase.waiting-wins"),
-    "Running": ("pod.phase.running", "pod.phase.some-run", "pod.phase.always-never-succeeded",
-                "pod.phase.onfailure-never-failed"),
-    "Succeeded": ("pod.phase.succeeded", "pod.phase.all-succeeded"),
-    "Failed": ("pod.phase.failed", "pod.phase.some-failed"),
+TOPIC_OF_CLASS = {
+    "waiting": ("pod.phase.pending", "pod.phase.waiting-wins"),
+    "running": ("pod.phase.running", "pod.phase.some-run", "pod.restart.one-of-two.never"),
+    "failed": ("pod.phase.failed", "pod.phase.some-failed", "pod.phase.onfailure-never-failed",
+               "pod.restart.failure.{}", "pod.restart.both-of-two.{}"),
+    "succeeded": ("pod.phase.succeeded", "pod.phase.all-succeeded", "pod.phase.always-never-succeeded",
+                  "pod.restart.success.{}"),
 }  # fmt: skip
+"""What is said of a pod of which a container is in this class, and none in a class before it."""
 
 
 def _wrong_phase(right: str, classes: Classes) -> str:
@@ -93,7 +95,8 @@ def _turn_phase(policy: Policy, classes: Classes) -> None:
     name = f"{policy.lower()}-{'-and-'.join(members)}-is-{mistaken.lower()}"
     what = f"under {policy} a pod of which containers are {', '.join(members)} is {mistaken}, not {right}"
     phases = PHASES | {(policy, classes): mistaken}
-    wrong(name, what, *TOPIC_OF_PHASE[right])(type(name, (Kubelet,), {"phases": phases}))
+    topic = next(rules for one, rules in TOPIC_OF_CLASS.items() if one in classes)
+    wrong(name, what, *(rule.format(policy.lower()) for rule in topic))(type(name, (Kubelet,), {"phases": phases}))
 
 
 for _row in PHASES:
@@ -568,7 +571,7 @@ def _candidates(name: str, what: str, also: Callable[[NodeRecord], bool], *topic
 _candidates("schedules-anywhere", "pods are bound to nodes that are not ready",
             lambda node: node.phase != "Terminated" and not node.unschedulable, *CANDIDATE)  # fmt: skip
 _candidates("schedules-to-pending-node", "pods are bound to nodes that have not checked in",
-            lambda node: node.phase == "Pending", *CANDIDATE)  # fmt: skip
+            lambda node: node.phase == "Pending", *CANDIDATE, "scheduler.candidate.no-condition")  # fmt: skip
 _candidates("schedules-to-unready-node", "pods are bound to nodes that are reachable and not ready",
             lambda node: node.phase == "Running" and node.reachable == "True", "pod.binding.candidate",
             profiles=SEED)  # fmt: skip
@@ -1125,7 +1128,7 @@ class NeverDeletes(Api):
         pass
 
 
-@wrong("deletion-waits-for-kubelet", "a pod whose node does not answer cannot be deleted", *GONE)
+@wrong("deletion-waits-for-kubelet", "a pod whose node does not answer cannot be deleted", *GONE, profiles=SEED)
 class DeletionWaitsForKubelet(Api):
     def user_deletes(self, pod: PodRecord) -> None:
         if pod.node not in self.nodes or self.nodes[pod.node].usable:

@@ -65,6 +65,11 @@ class Exits:
                 end = Exit(state, status.last_exit_code, status.last_finished_at, line, seen.at)
                 found.setdefault(count - 1, end)
 
+    def most(self, name: str, states: tuple[str, ...]) -> int:
+        """How many ends of a container may have been in one of these states, at the most."""
+        others = sum(end.state not in states for end in self.known[name].values())
+        return self.total.get(name, 0) - others
+
     def due(self, policy: str, signals_count: bool) -> Iterator[tuple[str, str, str, list[Exit]]]:
         """For each container and kind of end: container, reason of the due event, rule, and the ends in order.
 

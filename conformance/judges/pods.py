@@ -86,6 +86,7 @@ class PodJudge:
             of = PodOracle(self.case.profile, seen.policy, seen.members, killed=killed)
             known = self.pods[seen.uid] = KnownPod(of, EngineOracle(of), seen)
             self.names[seen.name] = seen.uid
+            self._unasked(line, seen)
             for earlier, event in self.early.pop(seen.uid, ()):
                 self.engine(earlier, event)
         name = f"pod {seen.name}"
@@ -129,6 +130,13 @@ class PodJudge:
         if seen.deleted:
             self._deletion(line, seen, known)
         known.line, known.version = line, entry.api_version
+
+    def _unasked(self, line: int, seen: PodSeen) -> None:
+        """Who has created a pod that is new? If neither a user nor a controller has, one that was deleted is back."""
+        evidence = self.case.evidence
+        alike = sum(known.first.name == seen.name for known in self.pods.values())
+        if evidence.own and not evidence.lost and seen.owner is None and alike > len(evidence.created[seen.name]):
+            self.case.fail(("pod.life.not-by-itself",), f"pod {seen.name}", "is there though nobody created it", line)
 
     def _no_policy(self, line: int, seen: PodSeen) -> None:
         rules, reason = ("pod.restart.policies", "pod.phase.other-policy"), f"the restart policy is {seen.policy!r}"
