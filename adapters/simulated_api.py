@@ -22,6 +22,7 @@ from conformance.runtime import (
 
 T = TypeVar("T")
 
+
 @dataclass(frozen=True)
 class Dialect:
     """Where the readings of the lifecycle differ in what the simulator does."""

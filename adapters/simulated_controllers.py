@@ -15,6 +15,7 @@ from adapters.simulated_kubelet import Kubelet
 from adapters.simulation import Timer
 from conformance.runtime import ConditionStatus, ControllerSpec, MachineList, PodSpec
 
+
 class Scheduler:
     """Binds each pod once and for ever to a usable node (seed.md L219)."""
 

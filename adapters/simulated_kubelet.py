@@ -13,13 +13,11 @@ from typing import ClassVar, Literal, get_args
 
 from adapters.simulated_api import Api, Happening, PodRecord
 from adapters.simulated_machine import KILLED, Container, Killer, LocalPod, Machine
-from conformance.runtime import ContainerSeen, Policy
+from conformance.runtime import Policy
 
 POLICIES: tuple[Policy, ...] = ("Always", "OnFailure", "Never")
 
-End = Literal[
-    "success", "failure", "out-of-memory", "kill", "kill-by-engine", "death-of-sandbox", "restart-of-kubelet"
-]
+End = Literal["success", "failure", "out-of-memory", "kill", "kill-by-engine", "death-of-sandbox", "restart-of-kubelet"]
 """How an incarnation of a container ended: by itself, for want of memory, or killed, and by what."""
 
 ENDS: tuple[End, ...] = get_args(End)
@@ -31,7 +29,7 @@ RESTARTS: dict[tuple[Policy, End], bool] = {
 }
 """Whether a policy restarts a container after such an end (seed.md L284-L293, L309-L312). Who ended it is all one."""
 
-EVENTS: dict[End, str] = {end: "failed" for end in ENDS} | {"success": "completed", "out-of-memory": "out-of-memory"}
+EVENTS: dict[End, str] = dict.fromkeys(ENDS, "failed") | {"success": "completed", "out-of-memory": "out-of-memory"}
 """The event that tells of an end (seed.md L283, L289, L308)."""
 
 Class = Literal["waiting", "running", "succeeded", "failed"]

@@ -49,9 +49,7 @@ class SimulatedCluster:
     """One simulated world. Implements `conformance.runtime.Cluster`, `Replicates`, `Scales` and `ListsNodes`, and adds
     what model-based tests need."""
 
-    def __init__(
-        self, scenario: str, seed: int, profile: str, timing: Timing, replaced: tuple[type, ...] = ()
-    ) -> None:
+    def __init__(self, scenario: str, seed: int, profile: str, timing: Timing, replaced: tuple[type, ...] = ()) -> None:
         # A string seeds the same generator in every process; hash() would not.
         self._loop = Loop(random.Random(f"{scenario}/{seed}"), timing)
         api = next((wrong for wrong in replaced if issubclass(wrong, Api)), Api)
@@ -329,7 +327,7 @@ def _check_containers(what: str, containers: Sequence[ContainerSpec]) -> None:
 
 
 class Simulator:
-    """The simulator as a runtime. ``fault`` (a key of `FAULTS`) makes it deliberately wrong: `adapters.wrong_builds`."""
+    """The simulator as a runtime. ``fault``, a key of `FAULTS`, makes it wrong on purpose (`adapters.wrong_builds`)."""
 
     FAULTS = FAULTS
 

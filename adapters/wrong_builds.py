@@ -34,12 +34,15 @@ MOMENT = 10.0
 Part = TypeVar("Part", bound=type)
 
 
-def wrong(name: str, what: str, *topic: str, profiles: tuple[str, ...] = BOTH) -> Callable[[Part], Part]:
-    """The class is a part of the wrong build ``name``. ``topic``: what it breaks, as in `WrongBuild`."""
+def wrong(
+    name: str, what: str, *topic: str, profiles: tuple[str, ...] = BOTH, beside: tuple[type, ...] = ()
+) -> Callable[[Part], Part]:
+    """The class is the part that errs in the wrong build ``name``, with those ``beside`` it. ``topic``: what it breaks,
+    as in `WrongBuild`."""
 
     def register(part: Part) -> Part:
         FAULTS[name] = WrongBuild(what, topic, profiles)
-        REPLACED[name] = (*REPLACED.get(name, ()), part)
+        REPLACED[name] = (part, *beside)
         return part
 
     return register
@@ -248,6 +251,45 @@ class ReturnsWithRestarts(Kubelet):
                 self.poke(pod)
 
 
+# --- a kubelet that is replaced -------------------------------------------------------------------------------------
+
+
+@wrong("new-kubelet-reruns-ended-containers", "a kubelet that is replaced starts once more what has ended for good "
+       "(kubernetes 51142)", "pod.restart.success.never", "pod.restart.failure.never", "pod.restart.success.onfailure",
+       "pod.restart.one-of-two.never")  # fmt: skip
+class NewKubeletRerunsEndedContainers(Kubelet):
+    def start(self, clean: bool) -> None:
+        super().start(clean)
+        for pod in self.pods.values():
+            for index, container in enumerate(pod.containers):
+                if container.state == "terminated":
+                    self._restart(pod, index)
+            self.poke(pod)
+
+
+@wrong("new-kubelet-forgets-starting-pods", "a kubelet that is replaced starts nothing more of a pod that does not run "
+       "yet (kubernetes 118321)", "pod.phase.running", "pod.phase.some-run", "pod.container.start-never-ran")  # fmt: skip
+class NewKubeletForgetsStartingPods(Kubelet):
+    def start(self, clean: bool) -> None:
+        self._left_out = {uid for uid, pod in self.pods.items() if not all(one.begun for one in pod.containers)}
+        super().start(clean)
+
+    def _steps(self, pod: LocalPod) -> list[Callable[[], None]]:
+        return [] if pod.record.uid in getattr(self, "_left_out", ()) else super()._steps(pod)
+
+
+@wrong("new-kubelet-fails-running-pods", "a kubelet that is replaced refuses the pods that run there "
+       "(kubernetes 123859)", "pod.phase.running", "pod.phase.some-run", "pod.partition.waits",
+       "pod.partition.back-in-time")  # fmt: skip
+class NewKubeletFailsRunningPods(Kubelet):
+    def start(self, clean: bool) -> None:
+        self._refused = set(self.pods)
+        super().start(clean)
+
+    def phase(self, pod: LocalPod) -> str:
+        return "Failed" if pod.record.uid in getattr(self, "_refused", ()) else super().phase(pod)
+
+
 # --- the restart count ----------------------------------------------------------------------------------------------
 
 COUNTED = ("pod.restart.counted", "pod.restart.count-reconstructed")
@@ -290,9 +332,7 @@ class Resetting(Kubelet):
         }
 
     def _count(self, pod: LocalPod, container: Container) -> int:
-        return container.incarnation - int(
-            getattr(self, "_before", {}).get((pod.record.uid, container.spec.name), 0)
-        )
+        return container.incarnation - int(getattr(self, "_before", {}).get((pod.record.uid, container.spec.name), 0))
 
 
 @wrong("kubelet-resets-restart-count", "a kubelet that is replaced begins to count from 0 again (kubernetes 13320)",
@@ -323,7 +363,9 @@ for _end in ENDS:
     _uncounted(_end)
 
 
-@wrong("counts-kubelet-restarts", "a container that runs on while its kubelet is replaced counts as restarted", *COUNTED)
+@wrong(
+    "counts-kubelet-restarts", "a container that runs on while its kubelet is replaced counts as restarted", *COUNTED
+)
 class CountsKubeletRestarts(Kubelet):
     def start(self, clean: bool) -> None:
         for pod in self.pods.values():
@@ -365,12 +407,8 @@ class Reviving(Kubelet):
         self._touch(pod)
 
 
-wrong("revives-terminal", "the containers of a Succeeded or Failed pod are started again (kubernetes 105358)", *FINAL)(
-    NothingIsFinal
-)
-
-
-@wrong("revives-terminal", "the containers of a Succeeded or Failed pod are started again (kubernetes 105358)", *FINAL)
+@wrong("revives-terminal", "the containers of a Succeeded or Failed pod are started again (kubernetes 105358)", *FINAL,
+       beside=(NothingIsFinal,))  # fmt: skip
 class RevivesTerminal(Reviving):
     def _finish(self, pod: LocalPod) -> None:
         super()._finish(pod)
@@ -380,11 +418,23 @@ class RevivesTerminal(Reviving):
             self._loop.after(MOMENT, partial(self.revive, pod))
 
 
+@wrong("new-kubelet-revives-terminal", "a kubelet that is replaced starts the containers of pods that are over once more "
+       "(kubernetes 7250)", *FINAL, beside=(NothingIsFinal,))  # fmt: skip
+class NewKubeletRevivesTerminal(Reviving):
+    def _finish(self, pod: LocalPod) -> None:
+        super()._finish(pod)
+        self.__dict__.setdefault("_over", []).append(pod)
+
+    def start(self, clean: bool) -> None:
+        super().start(clean)
+        for pod in self.__dict__.pop("_over", []):
+            self._loop.after(MOMENT, partial(self.revive, pod))
+
+
 def _change(before: str, after: str, issue: str) -> None:
     name, what = f"{before.lower()}-becomes-{after.lower()}", f"a {before} pod is {after} later (kubernetes {issue})"
-    wrong(name, what, *FINAL)(NothingIsFinal)
 
-    @wrong(name, what, *FINAL)
+    @wrong(name, what, *FINAL, beside=(NothingIsFinal,))
     class Changes(Kubelet):
         def _finish(self, pod: LocalPod) -> None:
             super()._finish(pod)
@@ -398,13 +448,11 @@ def _change(before: str, after: str, issue: str) -> None:
 _change("Succeeded", "Failed", "125410")
 _change("Failed", "Succeeded", "58711")
 _change("Succeeded", "Pending", "59228")
-_change("Failed", "Running", "7250")
-
-wrong("revives-lost-pods", "", *FINAL)(NothingIsFinal)
+_change("Failed", "Running", "105358")
 
 
 @wrong("revives-lost-pods", "a node that returns overwrites the Failed that its pods were marked with", *FINAL,
-       profiles=SEED)  # fmt: skip
+       profiles=SEED, beside=(NothingIsFinal,))  # fmt: skip
 class RevivesLostPods(Kubelet):
     def _is_over(self, record: PodRecord) -> bool:
         return record.gone or record.node not in (None, self.name)
@@ -451,11 +499,8 @@ class FullDiskFailsPod(Api):
         self.break_disk(pod)
 
 
-wrong("mended-disk-revives", "", *FINAL)(NothingIsFinal)
-
-
 @wrong("mended-disk-revives", "the containers of a pod whose disk died are started again when it is mended", *FINAL,
-       profiles=SEED)  # fmt: skip
+       profiles=SEED, beside=(NothingIsFinal,))  # fmt: skip
 class MendedDiskRevives(Reviving):
     def _finish(self, pod: LocalPod) -> None:
         super()._finish(pod)

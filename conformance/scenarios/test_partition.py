@@ -108,6 +108,7 @@ def test_no_pod_is_bound_to_a_node_that_has_never_checked_in(run: Run) -> None:
     run.until_node("n1", rules=("node.phase.pending",))
     pod = run.pod(RUN_ON)
     run.settle()
+    run.until(pod, phase="Pending", bound=False)
     run.inject("heal-node", "n1")
     run.until(pod, phase="Running", bound=True)
 
@@ -179,6 +180,33 @@ def test_a_container_runs_on_while_its_kubelet_is_replaced(run: Run) -> None:
     run.inject("start-kubelet", "n1")
     run.until_ready("n1")
     run.settle()
+
+
+@scenario("pod.restart.success", "pod.restart.failure", "pod.phase.terminal", "pod.phase.final",
+          policies=("OnFailure", "Never"), needs=("stop-kubelet", "start-kubelet"))  # fmt: skip
+def test_what_has_ended_stays_so_when_the_kubelet_is_replaced(run: Run) -> None:
+    """A pod that is over, and a container of one that is not."""
+    run.node("n1")
+    over, half = run.pod(Exit(0), name="over"), run.pod(Exit(0), RUN_ON, name="half")
+    run.until(over, phase="Succeeded", rules=("pod.restart.success",))
+    run.until(half, phase="Running", states={"c1": "terminated", "c2": "running"}, rules=RUNNING)
+    run.inject("stop-kubelet", "n1")
+    run.until_node("n1", ready="False" if run.is_seed else "Unknown", rules=("node.condition",))
+    run.inject("start-kubelet", "n1")
+    run.until_ready("n1")
+    run.settle()
+
+
+@scenario("pod.phase.pending", "pod.phase.running", "pod.phase.some-run", "pod.container.start-never-ran",
+          needs=("stop-kubelet", "start-kubelet"))  # fmt: skip
+def test_a_kubelet_is_replaced_while_a_pod_is_being_started(run: Run) -> None:
+    """The next one goes on where it was."""
+    run.node("n1")
+    pod = run.pod(*[RUN_ON] * 5)
+    run.until(pod, states={"c1": "running"}, rules=("pod.phase.pending",))
+    run.inject("stop-kubelet", "n1")
+    run.inject("start-kubelet", "n1")
+    run.until(pod, phase="Running", states={"c5": "running"})
 
 
 @scenario("pod.restart.counted", "pod.restart.count-reconstructed", policies=("Always", "OnFailure"),

@@ -22,14 +22,14 @@ def test_a_pod_is_pending_until_all_its_containers_run(run: Run) -> None:
 
 
 WELL, BADLY = (*[Exit(0, after=0)] * 4, RunOn()), (*[Exit(1, after=0)] * 4, RunOn())
-OFTEN_WELL, OFTEN_BADLY = (*[Exit(0, after=0.5)] * 4, RunOn()), (*[Exit(1, after=0.5)] * 4, RunOn())
+SOON_WELL, SOON_BADLY = (*[Exit(0, after=0.5)] * 4, RunOn()), (*[Exit(1, after=0.5)] * 4, RunOn())
 
 
 @scenario("pod.phase.pending", "pod.phase.waiting-wins", "pod.phase.table")
 def test_a_pod_is_pending_while_a_container_has_never_run_whatever_the_others_did(run: Run) -> None:
     """Some end at once, well or badly; until the last one has been started the pod is Pending."""
     run.node()
-    before = {
+    before: dict[str, tuple[Workload, ...]] = {
         "well": (WELL, WELL, WELL),
         "badly": (BADLY, BADLY, BADLY),
         "both": (WELL, BADLY, WELL),
@@ -46,8 +46,8 @@ def test_a_pod_is_pending_while_a_container_has_never_run_whatever_the_others_di
 def test_the_containers_of_a_pod_end_in_different_ways_at_the_same_time(run: Run) -> None:
     """Again and again where they are restarted; the pod is over only if all have ended for good."""
     run.node()
-    ends = run.pod(OFTEN_WELL, OFTEN_BADLY, name="all-end")
-    runs = run.pod(RUN_ON, OFTEN_WELL, OFTEN_BADLY, name="one-runs")
+    ends = run.pod(SOON_WELL, SOON_BADLY, name="all-end")
+    runs = run.pod(RUN_ON, SOON_WELL, SOON_BADLY, name="one-runs")
     often = {"Always": {"c1": 4, "c2": 4}, "OnFailure": {"c2": 4}, "Never": None}[run.policy]
     run.until(ends, phase=run.by_policy("Running", "Running", "Failed"), restarts=often)
     run.until(runs, phase="Running")
