@@ -82,28 +82,19 @@ TOPIC_OF_CLASS = {
 """What is said of a pod of which a container is in this class, and none in a class before it."""
 
 
-def _wrong_phase(right: str, classes: Classes) -> str:
-    """A phase that it may be mistaken for."""
-    if right != "Running":
-        return {"Pending": "Running", "Succeeded": "Failed", "Failed": "Succeeded"}[right]
-    if "failed" in classes:
-        return "Failed"
-    return "Succeeded" if "succeeded" in classes else "Pending"
-
-
-def _turn_phase(policy: Policy, classes: Classes) -> None:
-    right = PHASES[policy, classes]
-    mistaken = _wrong_phase(right, classes)
+def _turn_phase(policy: Policy, classes: Classes, mistaken: str) -> None:
     members = [one for one in CLASSES if one in classes]
     name = f"{policy.lower()}-{'-and-'.join(members)}-is-{mistaken.lower()}"
+    right = PHASES[policy, classes]
     what = f"under {policy} a pod of which containers are {', '.join(members)} is {mistaken}, not {right}"
-    phases = PHASES | {(policy, classes): mistaken}
     topic = next(rules for one, rules in TOPIC_OF_CLASS.items() if one in classes)
+    phases = PHASES | {(policy, classes): mistaken}
     wrong(name, what, *(rule.format(policy.lower()) for rule in topic))(type(name, (Kubelet,), {"phases": phases}))
 
 
-for _row in PHASES:
-    _turn_phase(*_row)
+for _row, _right in PHASES.items():
+    for _mistaken in sorted(set(PHASES.values()) - {_right}):
+        _turn_phase(*_row, _mistaken)
 
 
 @wrong("running-too-early", "a pod is Running although one of its containers has never started",
@@ -126,11 +117,10 @@ class PendingWhenItsKubeletReturns(Kubelet):
         super().start(clean)
 
     def phase(self, pod: LocalPod) -> str:
-        unlooked = getattr(self, "_unlooked", set())
-        if pod.record.uid in unlooked:
-            unlooked.discard(pod.record.uid)
-            return "Pending"
-        return super().phase(pod)
+        if pod.record.uid not in self.__dict__.get("_unlooked", ()):
+            return super().phase(pod)
+        self._unlooked.discard(pod.record.uid)
+        return "Pending"
 
 
 # --- events ---------------------------------------------------------------------------------------------------------
@@ -212,8 +202,8 @@ class OomWith0IsFailure(Kubelet):
         return "out-of-memory" if container.oom else super().end_of(container)
 
 
-@wrong("end-while-down-is-success", "of a container that ends while its kubelet is down the exit code is lost, and 0 is "
-       "assumed (kubernetes 111744, 90636)", "history.workload.done", "pod.restart.failure")  # fmt: skip
+@wrong("end-while-down-is-success", "the exit code of a container that ends while its kubelet is down is lost, and 0 "
+       "is assumed (kubernetes 111744, 90636)", "history.workload.done", "pod.restart.failure")  # fmt: skip
 class EndWhileDownIsSuccess(Kubelet):
     def end_container(self, pod: LocalPod, container: Container, code: int, oom: bool = False) -> None:
         super().end_container(pod, container, 0 if self.stopped else code, oom and not self.stopped)
@@ -268,7 +258,8 @@ class NewKubeletRerunsEndedContainers(Kubelet):
 
 
 @wrong("new-kubelet-forgets-starting-pods", "a kubelet that is replaced starts nothing more of a pod that does not run "
-       "yet (kubernetes 118321)", "pod.phase.running", "pod.phase.some-run", "pod.container.start-never-ran")  # fmt: skip
+       "yet (kubernetes 118321)", "pod.phase.running", "pod.phase.some-run",
+       "pod.container.start-never-ran")  # fmt: skip
 class NewKubeletForgetsStartingPods(Kubelet):
     def start(self, clean: bool) -> None:
         self._left_out = {uid for uid, pod in self.pods.items() if not all(one.begun for one in pod.containers)}
@@ -418,8 +409,8 @@ class RevivesTerminal(Reviving):
             self._loop.after(MOMENT, partial(self.revive, pod))
 
 
-@wrong("new-kubelet-revives-terminal", "a kubelet that is replaced starts the containers of pods that are over once more "
-       "(kubernetes 7250)", *FINAL, beside=(NothingIsFinal,))  # fmt: skip
+@wrong("new-kubelet-revives-terminal", "a kubelet that is replaced starts the containers of pods that are over once "
+       "more (kubernetes 7250)", *FINAL, beside=(NothingIsFinal,))  # fmt: skip
 class NewKubeletRevivesTerminal(Reviving):
     def _finish(self, pod: LocalPod) -> None:
         super()._finish(pod)

@@ -138,9 +138,10 @@ class About(msgspec.Struct, frozen=True):
 
 
 class WrongBuild(msgspec.Struct, frozen=True):
-    """A deliberately wrong build that an adapter offers, to try the suite: what is wrong; the rules that it breaks (ids,
-    or the beginnings of ids), by one of which at least it has to be failed; the profiles under which it is wrong at all.
-    An adapter lists its wrong builds by name in a class attribute ``FAULTS``; its constructor takes a name as ``fault``.
+    """A deliberately wrong build that an adapter offers to try the suite: what is wrong; the rules that it breaks (ids,
+    or the beginnings of ids), by one of which it has to be failed; the profiles under which it is wrong at all.
+
+    An adapter has its wrong builds by name in a class attribute ``FAULTS``; its constructor takes a name as ``fault``.
     """
 
     what: str

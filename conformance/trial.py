@@ -36,8 +36,8 @@ RESULTS: dict[Result, str] = {
 
 
 class Trial(msgspec.Struct, frozen=True):
-    """What came of one wrong build under one profile. ``seed`` and ``scenario`` are those that found it, or of the first
-    that found anything; ``rules`` are all that failed until then, ``reason`` is the first finding."""
+    """What came of one wrong build under one profile, after so many runs of the suite. ``seed`` and ``scenario`` are
+    where it was found, or where anything was first; ``rules`` are all that failed until then, ``reason`` is why."""
 
     fault: str
     profile: str
@@ -109,7 +109,7 @@ def trials(
     names = list(faults) or list(known)
     for name in names:
         if name not in known:
-            raise NoRuntime(f"no fault {name!r}{nearest(name, known)}; --list shows them")
+            raise NoRuntime(f"no fault {name!r}{nearest(name, known)}; kubephase conform --list-faults shows them")
     todo = [(name, p) for name in names for p in known[name].profiles if profile in (None, p)]
     if not todo:
         raise NoRuntime("there is no wrong build to try" + (f" under {profile}" if names else ""))
@@ -131,7 +131,8 @@ class Run(msgspec.Struct, frozen=True):
 
 
 def soak(spec: str, profiles: Iterable[str], seeds: Iterable[int], jobs: int = 1) -> Iterator[Run]:
-    """Runs of the whole suite against the right build, one for each profile and seed, as they come. Raises NoRuntime."""
+    """Runs of the whole suite against the right build, one for each profile and seed, as they come. Raises NoRuntime
+    when they are begun."""
     runtime_class(spec)
     return _side_by_side(partial(_run, spec), [(p, seed) for seed in seeds for p in profiles], jobs)
 

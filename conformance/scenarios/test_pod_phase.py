@@ -1,7 +1,7 @@
 """容器组的生命状态: the phases of a pod (seed.md L254-L272)."""
 
 from conformance.scenario import Run, scenario
-from conformance.workload import RUN_ON, Exit, RunOn
+from conformance.workload import RUN_ON, Exit, RunOn, Workload
 
 
 @scenario(
@@ -21,8 +21,10 @@ def test_a_pod_is_pending_until_all_its_containers_run(run: Run) -> None:
     run.until(pod, phase="Running", states={"c1": "running", "c2": "running", "c3": "running"})
 
 
-WELL, BADLY = (*[Exit(0, after=0)] * 4, RunOn()), (*[Exit(1, after=0)] * 4, RunOn())
-SOON_WELL, SOON_BADLY = (*[Exit(0, after=0.5)] * 4, RunOn()), (*[Exit(1, after=0.5)] * 4, RunOn())
+WELL: Workload = (*[Exit(0, after=0)] * 4, RunOn())
+BADLY: Workload = (*[Exit(1, after=0)] * 4, RunOn())
+SOON_WELL: Workload = (*[Exit(0, after=0.5)] * 4, RunOn())
+SOON_BADLY: Workload = (*[Exit(1, after=0.5)] * 4, RunOn())
 
 
 @scenario("pod.phase.pending", "pod.phase.waiting-wins", "pod.phase.table")
