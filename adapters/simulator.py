@@ -12,6 +12,7 @@ from __future__ import annotations
 import difflib
 import random
 from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 from adapters.simulated_api import DIALECTS, Api, NodeRecord, PodRecord
 from adapters.simulated_controllers import NodeController, Reaper, ReplicationController, Scheduler
@@ -329,7 +330,7 @@ def _check_containers(what: str, containers: Sequence[ContainerSpec]) -> None:
 class Simulator:
     """The simulator as a runtime. ``fault``, a key of `FAULTS`, makes it wrong on purpose (`adapters.wrong_builds`)."""
 
-    FAULTS = FAULTS
+    FAULTS: ClassVar = FAULTS
 
     def __init__(self, fault: str | None = None, timing: Timing | None = None) -> None:
         if fault is not None and fault not in FAULTS:

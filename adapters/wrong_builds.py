@@ -9,7 +9,7 @@ that is failed for something else is not found out, it was unlucky.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from functools import cached_property, partial
 from typing import TypeVar
 
 import msgspec
@@ -112,12 +112,16 @@ class PendingWhileRestarting(Kubelet):
 @wrong("pending-when-its-kubelet-returns", "a pod is Pending once more when its kubelet has been replaced",
        "pod.phase.running", "pod.phase.some-run")  # fmt: skip
 class PendingWhenItsKubeletReturns(Kubelet):
+    @cached_property
+    def _unlooked(self) -> set[str]:
+        return set()
+
     def start(self, clean: bool) -> None:
         self._unlooked = set(self.pods)
         super().start(clean)
 
     def phase(self, pod: LocalPod) -> str:
-        if pod.record.uid not in self.__dict__.get("_unlooked", ()):
+        if pod.record.uid not in self._unlooked:
             return super().phase(pod)
         self._unlooked.discard(pod.record.uid)
         return "Pending"
@@ -261,24 +265,32 @@ class NewKubeletRerunsEndedContainers(Kubelet):
        "yet (kubernetes 118321)", "pod.phase.running", "pod.phase.some-run",
        "pod.container.start-never-ran")  # fmt: skip
 class NewKubeletForgetsStartingPods(Kubelet):
+    @cached_property
+    def _left_out(self) -> set[str]:
+        return set()
+
     def start(self, clean: bool) -> None:
         self._left_out = {uid for uid, pod in self.pods.items() if not all(one.begun for one in pod.containers)}
         super().start(clean)
 
     def _steps(self, pod: LocalPod) -> list[Callable[[], None]]:
-        return [] if pod.record.uid in getattr(self, "_left_out", ()) else super()._steps(pod)
+        return [] if pod.record.uid in self._left_out else super()._steps(pod)
 
 
 @wrong("new-kubelet-fails-running-pods", "a kubelet that is replaced refuses the pods that run there "
        "(kubernetes 123859)", "pod.phase.running", "pod.phase.some-run", "pod.partition.waits",
        "pod.partition.back-in-time")  # fmt: skip
 class NewKubeletFailsRunningPods(Kubelet):
+    @cached_property
+    def _refused(self) -> set[str]:
+        return set()
+
     def start(self, clean: bool) -> None:
         self._refused = set(self.pods)
         super().start(clean)
 
     def phase(self, pod: LocalPod) -> str:
-        return "Failed" if pod.record.uid in getattr(self, "_refused", ()) else super().phase(pod)
+        return "Failed" if pod.record.uid in self._refused else super().phase(pod)
 
 
 # --- the restart count ----------------------------------------------------------------------------------------------
@@ -317,13 +329,16 @@ class StopsCounting(Kubelet):
 
 
 class Resetting(Kubelet):
+    @cached_property
+    def _before(self) -> dict[tuple[str, str], int]:
+        return {}
+
     def _reset(self, pod: LocalPod) -> None:
-        self._before = getattr(self, "_before", {}) | {
-            (pod.record.uid, container.spec.name): container.incarnation for container in pod.containers
-        }
+        for container in pod.containers:
+            self._before[pod.record.uid, container.spec.name] = container.incarnation
 
     def _count(self, pod: LocalPod, container: Container) -> int:
-        return container.incarnation - int(getattr(self, "_before", {}).get((pod.record.uid, container.spec.name), 0))
+        return container.incarnation - self._before.get((pod.record.uid, container.spec.name), 0)
 
 
 @wrong("kubelet-resets-restart-count", "a kubelet that is replaced begins to count from 0 again (kubernetes 13320)",
@@ -401,24 +416,31 @@ class Reviving(Kubelet):
 @wrong("revives-terminal", "the containers of a Succeeded or Failed pod are started again (kubernetes 105358)", *FINAL,
        beside=(NothingIsFinal,))  # fmt: skip
 class RevivesTerminal(Reviving):
+    @cached_property
+    def _revived(self) -> set[str]:
+        return set()
+
     def _finish(self, pod: LocalPod) -> None:
         super()._finish(pod)
-        revived = self.__dict__.setdefault("_revived", set())
-        if pod.record.uid not in revived:
-            revived.add(pod.record.uid)
+        if pod.record.uid not in self._revived:
+            self._revived.add(pod.record.uid)
             self._loop.after(MOMENT, partial(self.revive, pod))
 
 
 @wrong("new-kubelet-revives-terminal", "a kubelet that is replaced starts the containers of pods that are over once "
        "more (kubernetes 7250)", *FINAL, beside=(NothingIsFinal,))  # fmt: skip
 class NewKubeletRevivesTerminal(Reviving):
+    @cached_property
+    def _over(self) -> list[LocalPod]:
+        return []
+
     def _finish(self, pod: LocalPod) -> None:
         super()._finish(pod)
-        self.__dict__.setdefault("_over", []).append(pod)
+        self._over.append(pod)
 
     def start(self, clean: bool) -> None:
         super().start(clean)
-        for pod in self.__dict__.pop("_over", []):
+        for pod in self._over:
             self._loop.after(MOMENT, partial(self.revive, pod))
 
 
@@ -493,15 +515,18 @@ class FullDiskFailsPod(Api):
 @wrong("mended-disk-revives", "the containers of a pod whose disk died are started again when it is mended", *FINAL,
        profiles=SEED, beside=(NothingIsFinal,))  # fmt: skip
 class MendedDiskRevives(Reviving):
+    @cached_property
+    def _buried(self) -> dict[str, LocalPod]:
+        return {}
+
     def _finish(self, pod: LocalPod) -> None:
         super()._finish(pod)
-        self.__dict__.setdefault("_buried", {})[pod.record.uid] = pod
+        self._buried[pod.record.uid] = pod
 
     def disk_changed(self, uid: str) -> None:
         super().disk_changed(uid)
-        buried = self.__dict__.get("_buried", {})
-        if uid in buried and uid not in self._api.unusable_disks:
-            self.revive(buried.pop(uid))
+        if uid in self._buried and uid not in self._api.unusable_disks:
+            self.revive(self._buried.pop(uid))
 
 
 # --- what the containers of a pod share -----------------------------------------------------------------------------
@@ -779,11 +804,14 @@ class StoppedMeansUnreachable(NodeController):
 @wrong("cut-for-ever", "a node that was cut off once is never taken for reachable again", *REACHABLE,
        "node.condition.controller-writes", *READY)  # fmt: skip
 class CutForEver(NodeController):
+    @cached_property
+    def _ever_cut(self) -> set[str]:
+        return set()
+
     def _is_cut(self, kubelet: Kubelet) -> bool:
-        cut = self.__dict__.setdefault("_ever_cut", set())
         if kubelet.cut:
-            cut.add(kubelet.name)
-        return kubelet.name in cut
+            self._ever_cut.add(kubelet.name)
+        return kubelet.name in self._ever_cut
 
 
 # --- pods of nodes that are lost, or have ended ---------------------------------------------------------------------
@@ -877,14 +905,17 @@ class KeepsOldTimeOut(NodeController):
 
 @wrong("time-outs-add-up", "a node that was lost before is given up the sooner when it is lost again", *WAITS)
 class TimeOutsAddUp(NodeController):
+    @cached_property
+    def _left(self) -> dict[str, float]:
+        return {}
+
     def _patience(self, node: NodeRecord) -> float:
-        left: float | None = self.__dict__.setdefault("_left", {}).pop(node.name, None)
-        return left or super()._patience(node)
+        return self._left.pop(node.name, None) or super()._patience(node)
 
     def _stop_clock(self, name: str) -> None:
         timer = self._time_outs.get(name)
         if timer and timer.live:
-            self.__dict__.setdefault("_left", {})[name] = timer.time - self._api.loop.now
+            self._left[name] = timer.time - self._api.loop.now
         super()._stop_clock(name)
 
 
@@ -1039,9 +1070,13 @@ def _first(name: str, what: str, kept: Callable[[int, int], int]) -> None:
 
     @wrong(name, what, KEPT)
     class Remembers(ReplicationController):
+        @cached_property
+        def _first(self) -> dict[str, int]:
+            return {}
+
         def _wanted(self, controller: ControllerRecord) -> int:
             wanted = super()._wanted(controller)
-            return kept(self.__dict__.setdefault("_first", {}).setdefault(controller.uid, wanted), wanted)
+            return kept(self._first.setdefault(controller.uid, wanted), wanted)
 
 
 _first("rc-ignores-scaling", "a replication controller goes on keeping as many pods as it was created with",
@@ -1052,10 +1087,13 @@ _first("rc-never-shrinks", "a replication controller that is scaled down deletes
 
 @wrong("rc-never-replaces", "a replication controller creates its pods once and replaces none", KEPT)
 class RcNeverReplaces(ReplicationController):
+    @cached_property
+    def _filled(self) -> set[str]:
+        return set()
+
     def _fill(self, controller: ControllerRecord, missing: int) -> None:
-        filled = self.__dict__.setdefault("_filled", set())
-        if controller.uid not in filled:
-            filled.add(controller.uid)
+        if controller.uid not in self._filled:
+            self._filled.add(controller.uid)
             super()._fill(controller, missing)
 
 

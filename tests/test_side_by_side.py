@@ -978,7 +978,7 @@ def test_no_misfortune_is_held_against_the_right_build(profile: str) -> None:
 
 @pytest.mark.parametrize("fault", sorted(SYMPTOMS.keys() - UNSEEN))
 def test_every_fault_with_a_symptom_is_found_in_some_arbitrary_world(fault: str) -> None:
-    """In a world in which the right build is not accused. The other ones are variations, which the suite has to find."""
+    """In a world in which the right build is not accused. The other faults are for the suite to find."""
     by = FAULTS[fault].profiles[0]
     assert any(
         judged(recorded(world, by, fault, length=40.0), by).verdict is Verdict.FAIL and is_innocent(world, by)

@@ -64,7 +64,7 @@ def test_each_build_is_tried_under_its_profiles() -> None:
     assert tried(None, "moves-pods") == {("moves-pods", "seed"), ("moves-pods", "v0.17.0")}
     assert tried("seed", "moves-pods", "nothing") == {("moves-pods", "seed"), ("nothing", "seed")}
     assert tried("v0.17.0") == {("moves-pods", "v0.17.0")}
-    with pytest.raises(NoRuntime, match="no fault 'move-pods' .nearest: moves-pods"):
+    with pytest.raises(NoRuntime, match=r"no fault 'move-pods' .nearest: moves-pods"):
         tried(None, "move-pods")
     with pytest.raises(NoRuntime, match=r"no wrong build to try under v0\.17\.0"):
         tried("v0.17.0", "nothing")
