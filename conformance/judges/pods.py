@@ -134,8 +134,10 @@ class PodJudge:
     def _unasked(self, line: int, seen: PodSeen) -> None:
         """Who has created a pod that is new? If neither a user nor a controller has, one that was deleted is back."""
         evidence = self.case.evidence
+        if not evidence.own or evidence.lost or seen.owner is not None:
+            return
         alike = sum(known.first.name == seen.name for known in self.pods.values())
-        if evidence.own and not evidence.lost and seen.owner is None and alike > len(evidence.created[seen.name]):
+        if alike > len(evidence.created[seen.name]):
             self.case.fail(("pod.life.not-by-itself",), f"pod {seen.name}", "is there though nobody created it", line)
 
     def _no_policy(self, line: int, seen: PodSeen) -> None:
