@@ -1,17 +1,24 @@
 # make demo: the main job.  make test: every test.  make live: the whole suite on real Docker engines of its own (root).
+# make faults: does the suite find every wrong build?  make soak: does it ever accuse the right one, in 1,000 runs?
 # All set up what they need, beside the code and nowhere else.
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 OUT    := out
 
-.PHONY: demo test live live-docs lint docs benchmark clean
+.PHONY: demo test faults soak live live-docs lint docs benchmark clean
 
 demo: $(VENV)/.ready
 	@$(BIN)/kubephase demo --recordings tests/data/recordings/v0.17.0 --out $(OUT)
 
 test: lint
 	@$(BIN)/python -m pytest -n auto
+
+faults: $(VENV)/.ready
+	@$(BIN)/kubephase faults
+
+soak: $(VENV)/.ready
+	@$(BIN)/kubephase soak
 
 live: $(VENV)/.ready
 	@sh tools/live.sh $(BIN) $(OUT)/live --check

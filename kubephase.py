@@ -1,4 +1,4 @@
-"""The command: verify · conform · trace · draw · rules · export. Argument parsing and printing only.
+"""The command: verify · conform · faults · soak · trace · draw · rules · export. Argument parsing and printing only.
 
 Exit codes: 0 what was looked at holds, 1 it does not hold (or cannot be said), 2 wrong usage or bad input.
 """
@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from tabulate import tabulate
 
-from conformance import deviations, noderecord, recordings, references, report, runner, smoke, story, vectors
+from conformance import deviations, noderecord, recordings, references, report, runner, smoke, story, trial, vectors
 from conformance.history import as_dict
 from conformance.judge import DELIVERY, WINDOW, Judgement, judge, judge_lines
 from conformance.opening import HEAD, name_of, opened, uncompressed
@@ -495,9 +495,11 @@ def _make_folder(folder: Path) -> Path:
 def _print_faults(found: type[Any], as_json: bool) -> None:
     faults = runner.faults_of(found)
     if as_json:
-        click.echo(json.dumps(faults, ensure_ascii=False))
+        click.echo(json.dumps(as_dict(faults), ensure_ascii=False))
+    elif faults:
+        click.echo(tabulate([(name, build.what) for name, build in faults.items()], ["fault", "what is wrong"]))
     else:
-        click.echo(tabulate(faults.items(), ["fault", "what is wrong"]) if faults else "this runtime offers no faults")
+        click.echo("this runtime offers no faults")
 
 
 def _print_scenarios(profile: Profile, scenarios: list[Any], as_json: bool) -> None:
@@ -553,6 +555,138 @@ def _print_outcomes(
         click.echo(f"floor: the bare containers took {end['floor']} s; the run took {ratio:.2f} times that")
     if folder:
         click.echo(f"report: {folder / 'report.jsonl'}, {folder / 'junit.xml'}, {folder / 'histories'}")
+
+
+# --- faults and soak ------------------------------------------------------------------------------------------------
+
+RUNTIME_OPTION = click.option(
+    "--runtime",
+    "spec",
+    default="simulator",
+    show_default=True,
+    metavar="NAME|module:Class|path.py:Class",
+    help="Runtime whose builds are tried.",
+)
+SEED_OPTION = click.option("--seed", type=int, default=0, show_default=True, metavar="N", help="Seed of the first run.")
+PROCESSES_OPTION = click.option(
+    "--jobs",
+    type=click.IntRange(1),
+    default=os.cpu_count() or 1,
+    show_default="one per processor",
+    metavar="N",
+    help="Processes side by side.",
+)
+ONE_PROFILE_OPTION = click.option("--profile", "profile", type=_Profile(), metavar="P", help="Only this profile.")
+
+
+@cli.command(epilog="Example: kubephase faults moves-pods gives-up-half-way. All of them: kubephase faults")
+@click.argument("names", metavar="[NAME]...", nargs=-1)
+@RUNTIME_OPTION
+@ONE_PROFILE_OPTION
+@SEED_OPTION
+@click.option(
+    "--seeds",
+    type=click.IntRange(1),
+    default=trial.SEEDS,
+    show_default=True,
+    metavar="N",
+    help="Runs that each gets at the most: some errors take an unlucky moment.",
+)
+@PROCESSES_OPTION
+@JSON_OPTION
+def faults(
+    names: tuple[str, ...], spec: str, profile: Profile | None, seed: int, seeds: int, jobs: int, as_json: bool
+) -> None:
+    """Try the suite: does it find every deliberately wrong build of a runtime?
+
+    Each is run until a scenario fails by a rule of its topic, under each profile under which it is wrong. Failed only
+    by other rules (by accident), or without proof (unknown), it counts as missed. Exit code 1 if any is missed.
+    """
+    begun = time.perf_counter()
+    try:
+        total, found = trial.trials(spec, names, profile.name if profile else None, jobs, seed, seeds)
+    except runner.NoRuntime as error:
+        raise BadInput(str(error)) from error
+    done = []
+    with progress("faults", total) as advance:
+        for one in found:
+            done.append(one)
+            advance(f"{sign(one.result == 'detected')} {one.fault}")
+    done.sort(key=lambda one: (one.build.topic, one.fault, one.profile))
+    data = {"detected": sum(one.result == "detected" for one in done), "tried": total,
+            "builds": len({one.fault for one in done}), "seconds": round(time.perf_counter() - begun, 1)}  # fmt: skip
+    if as_json:
+        click.echo(json.dumps({**data, "trials": as_dict(done)}, ensure_ascii=False))
+    else:
+        _print_trials(done, data)
+    sys.exit(0 if data["detected"] == total else 1)
+
+
+def _print_trials(done: list[trial.Trial], data: dict[str, Any]) -> None:
+    by_topic: dict[str, list[bool]] = {}
+    for one in done:
+        topic = ".".join(one.build.topic[0].split(".")[:2])
+        by_topic.setdefault(topic, []).append(one.result == "detected")
+    rows = [(sign(all(detected)), topic, sum(detected), len(detected)) for topic, detected in by_topic.items()]
+    click.echo(tabulate(rows, ("", "topic", "detected", "of"), tablefmt="simple_outline"))
+    for one in done:
+        if one.result != "detected":
+            click.echo(f"{SIGN[Verdict.FAIL]} {one.fault} ({one.build.what}) under {one.profile}: {one.result}")
+            click.echo(f"    {trial.RESULTS[one.result]}; its topic: {', '.join(one.build.topic)}")
+            if one.scenario:
+                rules = f" [{', '.join(one.rules)}]" if one.rules else ""
+                click.echo(f"    {one.scenario}, seed {one.seed}: {one.reason}{rules}")
+    click.echo(
+        f"score: {data['detected']} of {data['tried']} detected by topic ({data['builds']} wrong builds, under each "
+        f"profile that they break; {data['seconds']} s)"
+    )
+
+
+@cli.command(epilog="Example: kubephase soak --runs 1000 --profile seed")
+@click.option(
+    "--runs",
+    type=click.IntRange(1),
+    default=1000,
+    show_default=True,
+    metavar="N",
+    help="Runs of the whole suite for each profile, each with a seed of its own.",
+)
+@RUNTIME_OPTION
+@ONE_PROFILE_OPTION
+@SEED_OPTION
+@PROCESSES_OPTION
+@JSON_OPTION
+def soak(runs: int, spec: str, profile: Profile | None, seed: int, jobs: int, as_json: bool) -> None:
+    """Run the whole suite again and again with other seeds: it must never accuse the right build.
+
+    Exit code 1 if any scenario of any run got another verdict than pass (or skip).
+    """
+    begun = time.perf_counter()
+    profiles = [profile.name] if profile else list(PROFILES)
+    verdicts: dict[str, int] = {}
+    alarms = []
+    try:
+        with progress("soak", runs * len(profiles)) as advance:
+            for run in trial.soak(spec, profiles, range(seed, seed + runs), jobs):
+                for verdict, count in run.verdicts.items():
+                    verdicts[verdict] = verdicts.get(verdict, 0) + count
+                alarms += [run] if run.alarms else []
+                advance(f"{sign(not run.alarms)} {run.profile}, seed {run.seed}")
+    except runner.NoRuntime as error:
+        raise BadInput(str(error)) from error
+    seconds = round(time.perf_counter() - begun, 1)
+    if as_json:
+        data = {"runs": runs, "profiles": profiles, "verdicts": verdicts, "alarms": as_dict(alarms), "seconds": seconds}
+        click.echo(json.dumps(data, ensure_ascii=False))
+    else:
+        for run in alarms:
+            for scenario, verdict, reason in run.alarms:
+                click.echo(f"{SIGN[Verdict(verdict)]} {run.profile}, seed {run.seed}: {scenario}: {reason}")
+        told = ", ".join(f"{count:,} {verdict}" for verdict, count in sorted(verdicts.items()))
+        click.echo(
+            f"{runs:,} runs under {' and '.join(profiles)}, seeds {seed} to {seed + runs - 1}: {told} ({seconds} s)"
+        )
+    sys.exit(1 if alarms else 0)
 
 
 # --- nodes ----------------------------------------------------------------------------------------------------------

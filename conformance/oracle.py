@@ -186,7 +186,7 @@ class PodOracle:
         statuses = {c.name: c for c in reversed(seen.containers or ())}
         before = {c.name: c for c in reversed((last.containers if last else None) or ())}
         members = tuple([
-            (s.state, self.ends_of(name, s.exit_code, s.oom), self._asked_count(s, before.get(name)))
+            (s.state, s.restarts == 0, self.ends_of(name, s.exit_code, s.oom), self._asked_count(s, before.get(name)))
             if (s := statuses.get(name)) is not None
             else None
             for name in self.members
@@ -262,7 +262,9 @@ class PodOracle:
     def _state_fits(self, state: str, seen: ContainerSeen) -> bool:
         match seen.state:
             case "waiting":
-                return state in ("Waiting", "Restarting")
+                # A restart is counted when it begins, where every restart is counted.
+                begun = seen.restarts != 0 or self.profile.counted_up_to is not None
+                return state == "Waiting" or (state == "Restarting" and begun)
             case "running":
                 return state == "Running"
             case "terminated":
@@ -350,9 +352,9 @@ class PodOracle:
             status = next((c for c in seen.containers or () if c.name == name), None)
             if status is None or self._matching(name, states, seen):
                 continue
-            rules = self._broken_by(place, status) or self.held(
-                "pod.restart.counted", "pod.restart.count-reconstructed"
-            )
+            counts = ("pod.restart.counted", "pod.restart.count-reconstructed")
+            unbound = all(pod.standing(record) == "Unbound" for record in placed)
+            rules = self._broken_by(place, status) or self.held(*(("pod.binding.scheduler",) if unbound else counts))
             allowed = ", ".join(sorted({t[0] for t in states if self._tag_possible(t[1])}))
             return Explanation({}, f"container {name} {told(status)}", rules, allowed)
         return Explanation({}, "the containers do not fit together", self.held("pod.concept.unit"), "")

@@ -137,6 +137,18 @@ class About(msgspec.Struct, frozen=True):
         return f"the runtime lacks {', '.join(lacking)}" + "".join(f"; {r}" for r in reasons) if lacking else ""
 
 
+class WrongBuild(msgspec.Struct, frozen=True):
+    """A deliberately wrong build that an adapter offers to try the suite: what is wrong; the rules that it breaks (ids,
+    or the beginnings of ids), by one of which it has to be failed; the profiles under which it is wrong at all.
+
+    An adapter has its wrong builds by name in a class attribute ``FAULTS``; its constructor takes a name as ``fault``.
+    """
+
+    what: str
+    topic: tuple[str, ...]
+    profiles: tuple[str, ...]
+
+
 # --- what can be seen of a runtime ----------------------------------------------------------------------------------
 # Times are seconds on the runtime's own clock. They are used as order only.
 

@@ -12,6 +12,7 @@ A scenario says what to wait for; it asserts nothing. The verdict comes from the
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 import pkgutil
 import threading
@@ -105,9 +106,14 @@ class Scenario:
 
     def rules(self, profile: str) -> tuple[str, ...]:
         """The rules that the scenario is there to check, of one profile and of its own policy."""
-        found = [r for prefix in self.rule_prefixes for r in registry.select(prefix, profile)]
-        others = {p.lower() for p in POLICIES} - {self.policy.lower()}
-        return tuple(dict.fromkeys(r.id for r in found if r.id.rpartition(".")[2] not in others))
+        return _rules(self.rule_prefixes, self.policy, profile)
+
+
+@functools.cache
+def _rules(prefixes: tuple[str, ...], policy: Policy, profile: str) -> tuple[str, ...]:
+    found = [r for prefix in prefixes for r in registry.select(prefix, profile)]
+    others = {p.lower() for p in POLICIES} - {policy.lower()}
+    return tuple(dict.fromkeys(r.id for r in found if r.id.rpartition(".")[2] not in others))
 
 
 class ScenarioFunction:

@@ -435,6 +435,36 @@ def test_conform_lists_scenarios_and_faults_without_running() -> None:
     assert "moves-pods" in faults
 
 
+def test_faults_tries_wrong_builds_and_tells_the_score() -> None:
+    done = kubephase("faults", "moves-pods", "forgets-failed-event", "--jobs", 1)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "score: 3 of 3 detected by topic (2 wrong builds" in done.stdout
+    data = as_json("faults", "moves-pods", "--profile", "v0.17.0", "--jobs", 1)
+    assert (data["detected"], data["tried"], data["trials"][0]["result"]) == (1, 1, "detected")
+    done = kubephase("faults", "moves-pod")
+    assert done.returncode == 2
+    assert "no fault 'moves-pod' (nearest: moves-pods" in done.stderr
+
+
+def test_faults_names_what_was_missed() -> None:
+    done = kubephase("faults", "--runtime", "tests.conformance.test_trial:Tried", "--seeds", 1, "--jobs", 1, cwd=ROOT)
+    assert done.returncode == 1
+    assert "✘ nothing (nothing is wrong) under seed: survives" in done.stdout
+    assert "✘ forgets-completed-event (no such event) under seed: by accident" in done.stdout
+    assert "its topic: pod.sharing" in done.stdout
+    assert "score: 2 of 4 detected by topic (3 wrong builds" in done.stdout
+
+
+def test_soak_runs_the_suite_again_and_again() -> None:
+    done = kubephase("soak", "--runs", 2, "--seed", 50, "--profile", "seed", "--jobs", 1)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.match(r"2 runs under seed, seeds 50 to 51: \d+ pass \(", done.stdout)
+    runtime = "tests.conformance.test_trial:AlwaysWrong"
+    done = kubephase("soak", "--runs", 1, "--profile", "seed", "--jobs", 1, "--runtime", runtime, cwd=ROOT)
+    assert done.returncode == 1
+    assert "✘ seed, seed 0: sharing/a_pod_is_reached_at_an_address_of_its_own" in done.stdout
+
+
 def test_conform_smoke_checks_the_adapter_only() -> None:
     done = kubephase("conform", "--smoke")
     assert done.returncode == 0

@@ -11,6 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from adapters.simulator import FAULTS
 from conformance import references
 from conformance.scenario import selected
 from model import registry
@@ -55,7 +56,8 @@ def counts() -> str:
     lines.append(f"- {len(rows)} rows in {len(tables)} tables")
     lines.append(f"- {sum(len(one.rows) for one in LISTINGS)} entries in {len(LISTINGS)} listings")
     scenarios = [f"{len(selected(name))} under `{name}`" for name in PROFILES]
-    return "\n".join([*lines, f"- scenarios: {', '.join(scenarios)}"])
+    lines.append(f"- scenarios: {', '.join(scenarios)}")
+    return "\n".join([*lines, f"- {len(FAULTS)} wrong builds of the simulator, each failed by a rule that it breaks"])
 
 
 BLOCKS = {"demo": demo, "trace": trace, "counts": counts}

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
-from conformance.exits import EventBook
+from conformance.exits import DUE, EventBook
 from conformance.exits import Exit as KnownExit
 from conformance.judges.case import Case, Finding
 from conformance.judges.nodes import Frame
@@ -198,10 +198,13 @@ class EventJudge:
             self._absent(known, (rule,), what, name, ends[max(0, count - before)])
         if by_us:
             self._all_recorded(known)
+            self._none_twice(known)
         records = [pod.standing(record) for record in known.oracle.belief]
         if known.oracle.last and set(records) == {"DiskDied"}:
-            if self.book.count(known.first, "disk-died", None):
-                self.case.cover("pod.event.disk-died")
+            if count := self.book.count(known.first, "disk-died", None):
+                once = count == 1 or not self.case.evidence.own
+                self.case.holds(once, ("pod.event.disk-died",), f"pod {known.first.name}",
+                                f"its disk died, and {count} events tell of it", known.line, "one")  # fmt: skip
             else:
                 end = KnownExit("Killed", None, None, known.line, float("inf"))
                 self._absent(known, ("pod.event.disk-died",), "its disk died, and no event is recorded", "", end)
@@ -215,6 +218,19 @@ class EventJudge:
                 what = f"container {name} ended {ends}×, but {count} events tell of an end"
                 end = KnownExit("", None, None, known.line, float("inf"))
                 self._absent(known, ("pod.event.completed", "pod.event.failed"), what, name, end)
+
+    def _none_twice(self, known: KnownPod) -> None:
+        """At rest, there are no more events of a kind than ends. The status of a pod that was given up, or deleted, may
+        be behind its events."""
+        behind = known.deleted or self.case.evidence.in_trouble(known.node, self.case.evidence.first[known.first.uid])
+        if not self.case.quiescent or self.case.evidence.lost or behind:
+            return
+        for name in known.first.members:
+            for states, reason, rule in DUE:
+                count, most = self.book.count(known.first, reason, name), known.exits.most(name, states)
+                if count > most:
+                    what = f"{count} events '{reason}' tell of container {name}, which ended so {most}× at the most"
+                    self.case.fail((rule,), f"pod {known.first.name}", what, self.case.quiescent)
 
     def _absent(self, known: KnownPod, rules: tuple[str, ...], what: str, name: str, end: KnownExit) -> None:
         """An event is absent: a failure if it is proved that it will not come. A lost line leaves no proof."""

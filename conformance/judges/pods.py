@@ -190,6 +190,7 @@ class PodJudge:
             of = PodOracle(self.case.profile, seen.policy, seen.members, killed=killed)
             known = self.pods[seen.uid] = KnownPod(of, EngineOracle(of), seen)
             self.names[seen.name] = seen.uid
+            self._unasked(line, seen)
             self.case.delivery["objects"] += 1
             for earlier, event in self.early.pop(seen.uid, ()):
                 self.engine(earlier, event)
@@ -244,6 +245,14 @@ class PodJudge:
             self._deletion(line, seen, known)
             self.case.last(partial(self.retire, seen.uid))
         known.line, known.version = line, entry.api_version
+
+    def _unasked(self, line: int, seen: PodSeen) -> None:
+        """Who has created a pod that is new? If neither a user nor a controller has, one that was deleted is back."""
+        evidence = self.case.evidence
+        if not evidence.own or evidence.lost or seen.owner is not None:
+            return
+        if evidence.uids[seen.name].index(seen.uid) >= len(evidence.created.get(seen.name, ())):
+            self.case.fail(("pod.life.not-by-itself",), f"pod {seen.name}", "is there though nobody created it", line)
 
     def _back(self, line: int, seen: PodSeen, last_line: int) -> None:
         rules = self.case.held("pod.life.not-by-itself")
