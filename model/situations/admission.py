@@ -21,10 +21,7 @@ from model.lts.properties import (
 from model.profiles import Profile
 from model.situations.situation import SETTLE, WORLD, Situation, by_world, inside, same, world
 
-TABLES = (
-    kubelet.ADMITTED, kubelet.EARLIER, kubelet.NODE_LABELS, kubelet.WISHES, kubelet.ALLOWED, kubelet.MOUNT,
-    kubelet.WORKING,
-)  # fmt: skip
+PARTS = ("admitted", "earlier", "nodelabels", "wishes", "allowed", "mount", "working")
 
 THERE, AWAY = ("Running", "Ended"), ("Elsewhere", "Gone")
 """The earlier pod takes up what it asked for: as long as it is there, ended or not."""
@@ -48,15 +45,18 @@ def situation(profile: Profile) -> Situation:
 
 
 def _network(profile: Profile) -> Network:
-    components = {table.name: table for table in TABLES}
+    components = {name: profile.parts[name] for name in PARTS}
     components[WORLD] = world("pod.phase.admission-failed")
     by_others = [
         Vector("finish", {"admitted": "finish", "working": "end"}),
-        *(Vector(event, {"earlier": event}) for event in kubelet.EARLIER.events),
+        *(Vector(event, {"earlier": event}) for event in components["earlier"].events),
         Vector("relabel", {"nodelabels": "relabel"}),
-        *(Vector(event, {"wishes": event}, when=(inside("admitted", "Pending"),)) for event in kubelet.WISHES.events),
+        *(
+            Vector(event, {"wishes": event}, when=(inside("admitted", "Pending"),))
+            for event in components["wishes"].events
+        ),
         Vector("forbid", {"allowed": "forbid"}),
-        *(Vector(event, {"mount": event}) for event in kubelet.MOUNT.events),
+        *(Vector(event, {"mount": event}) for event in components["mount"].events),
     ]
     fits = inside("nodelabels", "Match"), inside("allowed", "Allowed"), inside("mount", "Mounts")
     by_kubelet = [

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from model import kubelet
 from model.lts.network import Bools, Network, Vector
 from model.lts.properties import Always, AlwaysStep, Eventually, Labels, Property, SometimesStep, View, named
 from model.profiles import Profile
 from model.situations.situation import SETTLE, WORLD, Situation, by_world, inside, same, world
 
-TABLES = (kubelet.MIRROR, kubelet.STATIC, kubelet.SHOWN_PHASE, kubelet.ENDPOINT)
+PARTS = ("mirror", "static", "shownphase", "endpoint")
 
 
 def situation(profile: Profile) -> Situation:
@@ -22,7 +21,7 @@ def situation(profile: Profile) -> Situation:
 
 
 def _network(profile: Profile) -> Network:
-    components = {table.name: table for table in TABLES}
+    components = {name: profile.parts[name] for name in PARTS}
     components |= {"link": profile.parts["link"], WORLD: world("pod.partition.mirror")}
     online, mirrored = inside("link", "Up"), inside("mirror", "Mirrored")
     gone = {"shownphase": "object_gone"}

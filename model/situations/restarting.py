@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from model import kubelet
 from model.lts.network import Bools, Network, Vector
 from model.lts.properties import (
     AlwaysStep,
@@ -17,10 +16,7 @@ from model.lts.properties import (
 from model.profiles import Profile
 from model.situations.situation import SETTLE, WORLD, Situation, by_world, inside, same, world
 
-TABLES = (
-    kubelet.AGENT, kubelet.SYNC, kubelet.INSTANCE, kubelet.PAST, kubelet.OLD, kubelet.COUNT, kubelet.RUNTIME,
-    kubelet.IMAGE, kubelet.MEMORY, kubelet.STATUS,
-)  # fmt: skip
+PARTS = ("agent", "podsync", "newest", "past", "old", "count", "runtime", "image", "memory", "status")
 
 UP = inside("agent", "Up", "UpAgain")
 DUE = inside("podsync", "Due")
@@ -44,7 +40,7 @@ def situation(profile: Profile) -> Situation:
 
 def _network(profile: Profile) -> Network:
     link, sandbox = profile.parts["link"], profile.parts["sandbox"]
-    components = {table.name: table for table in TABLES}
+    components = {name: profile.parts[name] for name in PARTS}
     components |= {"link": link, "sandbox": sandbox, WORLD: world("pod.restart.kubelet-decides")}
     there = inside("sandbox", "Addressed")
     by_others = [
