@@ -31,7 +31,7 @@ from conformance.runner import Outcome, Settings
 from conformance.runtime import Measures
 from conformance.scenario import selected
 from conformance.verdict import SIGN, Verdict, exit_code, worst
-from model import actors, registry
+from model import actors, principles, registry
 from model.cluster import Size
 from model.cluster import network as cluster_network
 from model.container import POLICIES
@@ -192,9 +192,12 @@ def verified_data(
 ) -> dict[str, Any]:
     """The outcome of a verification as JSON types. ``states`` (like ones once), what they stand for and ``transitions``
     (each for itself): sums over the policies; ``depth``: the greatest, null where only one of several pods was visited;
-    ``peak_memory``: of the process, in bytes. Those of the situations stand with each of them."""
+    ``peak_memory``: of the process, in bytes. Those of the situations stand with each of them. ``broken_principles``:
+    where a table breaks one of the principles that all tables keep (`model.principles`), in words."""
+    broken = principles.broken(profile)
     return {
         "profile": profile.name,
+        "broken_principles": broken,
         "symmetry": all(run.symmetry for run in runs),
         "states": sum(run.counted.states for run in runs),
         "stands_for": sum(run.counted.stands_for for run in runs),
@@ -202,7 +205,7 @@ def verified_data(
         "depth": max(depths) if (depths := [run.depth for run in runs if run.depth is not None]) else None,
         "seconds": round(seconds, 3),
         "peak_memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-        "holds": all(run.holds for run in runs) and all(one.holds for one in situated),
+        "holds": all(run.holds for run in runs) and all(one.holds for one in situated) and not broken,
         "properties": [
             {"policy": run.size.policy, **_property_data(verdict)} for run in runs for verdict in run.verdicts
         ]
@@ -304,6 +307,9 @@ def verified_text(data: dict[str, Any]) -> str:
         held = sum(p["verdict"] == "holds" for p in of_kind)
         if of_kind:
             lines.append(f"{sign(held == len(of_kind))} {kind}: {held} of {len(of_kind)} hold")
+    broken = data["broken_principles"]
+    lines.append(f"{sign(not broken)} principles: {'broken' if broken else 'every table keeps them'}")
+    lines += [f"    {problem}" for problem in broken]
     for prop in data["properties"]:
         if prop["verdict"] == "violated":
             where = prop.get("policy") or prop["situation"]

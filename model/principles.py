@@ -201,9 +201,9 @@ def _broken(profile: str, table: Table) -> Iterator[str]:
         targets = {standing(row.target) for row in own if row.source != row.target}
         kept = {standing(row.source) for row in own if row.source == row.target}
         if event not in chance and len({row.source for row in own}) < len(own):
-            yield f"{table.name}: {event} leads from one state to several"
+            yield f"{table.name}: {event} leads from one state to several, by chance"
         if event not in (*by_state, *chance) and len(targets) > 1:
-            yield f"{table.name}: {event} leads to {_told(targets)}"
+            yield f"{table.name}: {event} leads to several states: {_told(targets)}"
         if kept != set(stays.get(event, ())):
             yield f"{table.name}: {event} changes nothing in {_told(kept)}; expected: {_told(stays.get(event, ()))}"
         if event in anywhere:
@@ -214,7 +214,7 @@ def _broken(profile: str, table: Table) -> Iterator[str]:
         else:
             expected = sources if len(sources) == 1 and event not in leave else set()
         if sources != expected or not own:
-            yield f"{table.name}: {event} happens in {_told(sources)}; expected: {_told(expected) or 'another'}"
+            yield f"{table.name}: {event} happens in {_told(sources)}; expected: {_told(expected)}"
 
 
 def _names(profile: str, table: Table) -> tuple[str, ...]:
@@ -223,4 +223,4 @@ def _names(profile: str, table: Table) -> tuple[str, ...]:
 
 
 def _told(states: Sequence[str] | set[str]) -> str:
-    return ", ".join(sorted(states))
+    return ", ".join(sorted(states)) or "nowhere"

@@ -17,7 +17,8 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import tomllib
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -179,8 +180,9 @@ def taken(found: Exploration) -> Taken:
     return rows
 
 
-JUDGED = ("pod/", "container/", "record", "node", "Node", "Ready")
-"""How the names of the tables begin that the judge steps."""
+JUDGED = ("pod", "container", "record", "node", "NodeReachable", "NodeReady", "Ready")
+"""The kinds of tables that the judge steps."""
+
 
 def _anywhere(row: str) -> str:
     return re.sub(r"@\w+", "@", row)
@@ -201,15 +203,15 @@ def noticed(mutant: Mutant) -> tuple[str, str]:
             return found
     except ValueError as error:
         return "building", str(error)
-    return (_by_judgement(new) if mutant.table.startswith(JUDGED) else None) or ("", "")
+    return (_by_judgement(new) if mutant.table.partition("/")[0] in JUDGED else None) or ("", "")
 
 
 def _by_verification(old: Profile, new: Profile) -> tuple[str, str] | None:
     wanted: Taken = set()
     rows: Taken = set()
-    for name, before, after, props in _networks(old, new):
-        if _same(before, after):
-            rows |= _taken_before(before)
+    for (before, had), (name, after, props) in zip(_right(old.name), _networks(new), strict=True):
+        if before == _tables(after):
+            rows |= had
             continue
         found = explore(networks.compile(after))
         for prop in props:
@@ -235,38 +237,36 @@ def _refined(profile: Profile, policy: str) -> tuple[object, ...]:
     return (*tables, profile.record_rows, profile.class_of)
 
 
-def _networks(old: Profile, new: Profile) -> Iterator[tuple[str, Network, Network, Sequence[Property]]]:
-    """Every situation and small cluster of two profiles: its name, both networks, and what must hold of the second."""
-    for before, after in zip(situations(old), situations(new), strict=True):
-        yield after.name, before.network, after.network, after.properties
+def _networks(profile: Profile) -> Iterator[tuple[str, Network, Sequence[Property]]]:
+    """Every situation and small cluster of a profile: its name, the network, and what must hold of it."""
+    for one in situations(profile):
+        yield one.name, one.network, one.properties
     for policy in POLICIES:
         for shape in SHAPES:
             size = Size(policy, *shape)
-            yield f"cluster, {policy}", cluster.network(old, size), cluster.network(new, size), properties(new, size)
+            yield f"cluster, {policy}", cluster.network(profile, size), properties(profile, size)
 
 
-def _taken_before(network: Network) -> Taken:
-    """The rows that are taken in a network of the right profile, remembered by its name."""
-    if network.name not in _TAKEN:
-        _TAKEN[network.name] = taken(explore(networks.compile(network)))
-    return _TAKEN[network.name]
+@functools.cache
+def _right(profile: str) -> list[tuple[list[tuple[Row, ...]], Taken]]:
+    """Of each network of a profile as it is: the rows of its tables, and those that are taken."""
+    return [
+        (_tables(network), taken(explore(networks.compile(network))))
+        for _, network, _ in _networks(PROFILES[profile])
+    ]
 
 
-_TAKEN: dict[str, Taken] = {}
-
-
-def _same(before: Network, after: Network) -> bool:
-    """Whether the tables of two networks are the same."""
-    return [t.rows for t in before.components.values()] == [t.rows for t in after.components.values()]
+def _tables(network: Network) -> list[tuple[Row, ...]]:
+    return [table.rows for table in network.components.values()]
 
 
 def idle(profile: Profile) -> Taken:
     """Rows that are never taken, in whatever situation or small cluster."""
     wanted: Taken = set()
     rows: Taken = set()
-    for _, _, after, _ in _networks(profile, profile):
-        wanted |= {(table.name, _anywhere(str(row))) for table in after.components.values() for row in table.rows}
-        rows |= taken(explore(networks.compile(after)))
+    for _, network, _ in _networks(profile):
+        wanted |= {(table.name, _anywhere(str(row))) for table in network.components.values() for row in table.rows}
+        rows |= taken(explore(networks.compile(network)))
     for policy in POLICIES:
         wanted |= {(profile.phases[policy].name, row) for row in refine(profile, policy, 2).unused}
     return wanted - rows
@@ -278,9 +278,7 @@ def idle(profile: Profile) -> Taken:
 @functools.cache
 def failing(profile: str, fault: str) -> tuple[Scenario, ...]:
     """The scenarios that a wrong build of the simulator fails."""
-    return tuple(
-        one for one in selected(profile, ()) if outcome(one, PROFILES[profile], fault).verdict is Verdict.FAIL
-    )
+    return tuple(one for one in selected(profile, ()) if outcome(one, PROFILES[profile], fault).verdict is Verdict.FAIL)
 
 
 def outcome(scenario: Scenario, profile: Profile, fault: str | None = None) -> Outcome:
@@ -313,10 +311,9 @@ def _forget() -> None:
         remembered.cache_clear()
 
 
-def _by_judgement(new: Profile) -> tuple[str, str] | None:
+def _by_judgement(new: Profile, faults: Iterable[str] = FAULTS) -> tuple[str, str] | None:
     name = new.name
     real = recorded(name)
-    wrong = {fault: failing(name, fault) for fault in FAULTS if PROFILE_OF.get(fault, "seed") == name}
     with judging_by(new):
         for path, verdict in real.items():
             if (now := judge(recordings.read(path), new).verdict) is not verdict:
@@ -324,7 +321,28 @@ def _by_judgement(new: Profile) -> tuple[str, str] | None:
         for scenario in selected(name, ()):
             if (now := outcome(scenario, new).verdict) is not Verdict.PASS:
                 return "suite", f"{scenario.id}: {now}"
+    wrong = {fault: failing(name, fault) for fault in faults if PROFILE_OF.get(fault, "seed") == name}
+    with judging_by(new):
         for fault, scenarios in wrong.items():
             if all(outcome(scenario, new, fault).verdict is not Verdict.FAIL for scenario in scenarios):
                 return "build", fault
     return None
+
+
+def warm_up() -> None:
+    """Find out once what all mutants are compared with."""
+    for name in PROFILES:
+        _right(name)
+        recorded(name)
+        for fault in FAULTS:
+            if PROFILE_OF.get(fault, "seed") == name:
+                failing(name, fault)
+
+
+# --- what is expected to survive ------------------------------------------------------------------------------------
+
+
+def equivalent() -> dict[str, str]:
+    """The mutants that nothing can notice, with the reason (`tests/data/mutants.toml`)."""
+    data = tomllib.loads((DATA / "mutants.toml").read_text(encoding="utf-8"))
+    return {mutant: group["reason"] for group in data.get("equivalent", ()) for mutant in group["mutants"]}

@@ -19,6 +19,7 @@ from click.testing import CliRunner
 from kubephase import cli
 from model.profiles import PROFILES, SEED
 from tests.model.test_verify import moving
+from tests.mutants import mutants, mutated
 from tests.recorded import DATA, FILES, FOLDER
 
 ROOT = Path(__file__).parent.parent
@@ -101,6 +102,16 @@ def test_verify_refuses_bad_sizes_with_exit_code_2(arguments: tuple[object, ...]
     assert done.returncode == 2
     assert message in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_verify_tells_a_table_that_breaks_a_principle(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that is listed twice: nothing else notices it, as that changes nothing."""
+    [mutant] = [m for m in mutants(SEED) if m.id == "seed machine: Listed --instance_created--> Listed added"]
+    monkeypatch.setitem(PROFILES, "seed", mutated(mutant))
+    done = CliRunner().invoke(cli, ["verify", "--policy", "Never", "--containers", "1"])
+    assert done.exit_code == 1
+    assert "principles: broken\n    machine: instance_created changes nothing in Listed; expected: nowhere" in done.stdout
+    assert "profile seed does not hold" in done.stdout
 
 
 def test_verify_draws_each_counterexample(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

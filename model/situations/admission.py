@@ -86,6 +86,9 @@ def _properties() -> list[Property]:
     def killed_by_label(before: View, events: Labels, after: View) -> Bools:
         return events.is_event("refuse_selector") & before.is_in("working", "Working") & after.is_in("working", "Ended")
 
+    def begun_once(before: View, _: Labels, after: View) -> Bools:
+        return before.is_in("working", "NotStarted") | ~after.is_in("working", "NotStarted")
+
     def refused_by_ended(before: View, events: Labels, _: View) -> Bools:
         return events.is_event("refuse_port", "refuse_capacity") & before.is_in("earlier", "Ended")
 
@@ -115,6 +118,7 @@ def _properties() -> list[Property]:
         AlwaysStep("a pod fails for no other cause", ("pod.phase.refused-not-failed", "pod.phase.admission-failed"),
                    fails_for_these_only),
         SometimesStep("other labels of its node kill a pod that runs", ("pod.phase.admission-kills",), killed_by_label),
+        AlwaysStep("what has begun to work does not wait to begin", ("pod.phase.all-succeeded",), begun_once),
         SometimesStep("a pod that has ended is in the way of another", ("pod.phase.terminal-occupies",),
                       refused_by_ended),
         AlwaysStep("a pod that may not run does not fail for it", ("pod.phase.refused-not-failed",),
