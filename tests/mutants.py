@@ -99,12 +99,17 @@ def places(profile: Profile) -> list[Place]:
     """Every table of a profile, regions by themselves. The rows of records are as they are written, with ``@``."""
     found = []
 
-    def place(table: Table, put: Callable[[Table], Profile], name: str = "") -> None:
-        put_rows = lambda rows: put(replace(table, rows=rows))  # noqa: E731 - a closure over this table
-        found.append(Place(name or table.name, table.states, table.rows, put_rows))
+    def place(table: Table, put: Callable[[Table], Profile]) -> None:
+        found.append(Place(table.name, table.states, table.rows, lambda rows: put(replace(table, rows=rows))))
 
-    def field(name: str, key: str) -> Callable[[Table], Profile]:
-        return lambda table: replace(profile, **{name: {**getattr(profile, name), key: table}})
+    def phases(policy: str) -> Callable[[Table], Profile]:
+        return lambda table: replace(profile, phases={**profile.phases, policy: table})
+
+    def containers(policy: str) -> Callable[[Table], Profile]:
+        return lambda table: replace(profile, containers={**profile.containers, policy: table})
+
+    def part(name: str) -> Callable[[Table], Profile]:
+        return lambda table: replace(profile, parts={**profile.parts, name: table})
 
     node = profile.node
     place(node, lambda table: replace(profile, node=table))
@@ -117,13 +122,13 @@ def places(profile: Profile) -> list[Place]:
 
             place(region, inside)
     for policy in POLICIES:
-        place(profile.phases[policy], field("phases", policy))
+        place(profile.phases[policy], phases(policy))
     for policy in POLICIES:
-        place(profile.containers[policy], field("containers", policy))
+        place(profile.containers[policy], containers(policy))
     found.append(_written("record", "Unbound", profile.record_rows, lambda rows: replace(profile, record_rows=rows)))
     found.append(_written("slot", "Absent", profile.slot_rows, lambda rows: replace(profile, slot_rows=rows)))
     for name, table in profile.parts.items():
-        place(table, field("parts", name))
+        place(table, part(name))
     return found
 
 
@@ -251,8 +256,7 @@ def _networks(profile: Profile) -> Iterator[tuple[str, Network, Sequence[Propert
 def _right(profile: str) -> list[tuple[list[tuple[Row, ...]], Taken]]:
     """Of each network of a profile as it is: the rows of its tables, and those that are taken."""
     return [
-        (_tables(network), taken(explore(networks.compile(network))))
-        for _, network, _ in _networks(PROFILES[profile])
+        (_tables(network), taken(explore(networks.compile(network)))) for _, network, _ in _networks(PROFILES[profile])
     ]
 
 

@@ -110,7 +110,9 @@ def test_verify_tells_a_table_that_breaks_a_principle(monkeypatch: pytest.Monkey
     monkeypatch.setitem(PROFILES, "seed", mutated(mutant))
     done = CliRunner().invoke(cli, ["verify", "--policy", "Never", "--containers", "1"])
     assert done.exit_code == 1
-    assert "principles: broken\n    machine: instance_created changes nothing in Listed; expected: nowhere" in done.stdout
+    assert (
+        "principles: broken\n    machine: instance_created changes nothing in Listed; expected: nowhere" in done.stdout
+    )
     assert "profile seed does not hold" in done.stdout
 
 

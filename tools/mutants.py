@@ -3,10 +3,11 @@
     python tools/mutants.py                         all tables, on all cores (make mutants)
     python tools/mutants.py 'seed container'        those whose id begins so
     python tools/mutants.py --json > mutants.json   every mutant, by what it is noticed, and the words of it
+    python tools/mutants.py --witnesses             only the rules of scenarios: tests/data/witnesses.toml is rewritten
 
-A mutant that nothing notices is a hole, unless `tests/data/mutants.toml` lists it with the reason. The exit code is 1 if
-there is a hole, or if something is listed that does not survive. Then come the rules of scenarios of which nothing
-shows that their scenario fails by them, beside those that the same file lists.
+A mutant that nothing notices is a hole, unless `tests/data/mutants.toml` lists it with the reason. Then come the rules
+of scenarios of which nothing shows that a scenario fails by them, but for those that the same file lists. The exit code
+is 1 if there is a hole or such a rule, or if something is listed that is not so.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import argparse
 import json
 import multiprocessing
 import os
+import random
 import sys
 from collections import Counter, defaultdict
 from pathlib import Path
@@ -35,13 +37,18 @@ def main() -> int:
     parser.add_argument("begin", nargs="?", default="", help="only mutants whose id begins so: 'v0.17.0 sandbox'")
     parser.add_argument("--json", action="store_true", help="machine-readable, to standard output")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes; default: one for each core")
+    parser.add_argument("--witnesses", action="store_true", help="rewrite the witnesses of rules, and try no mutants")
     options = parser.parse_args()
+    if options.witnesses:
+        shown.WITNESSES.write_text(shown.written(witnesses(options.jobs)), encoding="utf-8")
+        return 0
     chosen = [m for p in PROFILES.values() for m in mutants.mutants(p) if m.id.startswith(options.begin)]
     found = tried(chosen, options.jobs)
     listed = mutants.equivalent()
     holes = [m.id for m in chosen if not found[m.id][0] and m.id not in listed]
     rotten = [i for i in listed if i.startswith(options.begin) and found.get(i, ("no such mutant",))[0]]
-    missing = {} if options.begin else {p: shown.not_shown(profile) for p, profile in PROFILES.items()}
+    ways = {} if options.begin else witnesses(options.jobs)
+    missing = {p: shown.claimed(p).keys() - found_ways.keys() for p, found_ways in ways.items()}
     wrong = sorted(f"{p} {rule}" for p, rules in missing.items() for rule in rules ^ shown.excused(p).keys())
     if options.json:
         data = {
@@ -64,11 +71,18 @@ def main() -> int:
     return int(bool(holes or rotten or wrong))
 
 
+def witnesses(jobs: int) -> dict[str, dict[str, list[shown.Witness]]]:
+    """By profile, everything that shows a rule of a scenario."""
+    print("which scenario fails by which rule, whatever is broken", file=sys.stderr)
+    with multiprocessing.get_context("fork").Pool(jobs) as pool:
+        return dict(zip(PROFILES, pool.map(shown.shown, PROFILES), strict=True))
+
+
 def tried(chosen: list[mutants.Mutant], jobs: int) -> dict[str, tuple[str, str]]:
     """By what each mutant is noticed, and the words of it."""
     mutants.warm_up()  # before the fork, so that it is done once
     found: dict[str, tuple[str, str]] = {}
-    spread = sorted(chosen, key=lambda m: hash((m.row.event, m.id)))  # neighbours cost about the same
+    spread = random.Random(0).sample(chosen, len(chosen))  # neighbours cost about the same
     with multiprocessing.get_context("fork").Pool(jobs) as pool:
         for number, (one, by) in enumerate(pool.imap_unordered(_try, spread, chunksize=8), 1):
             found[one] = by

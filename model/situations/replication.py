@@ -184,10 +184,9 @@ def _properties(profile: Profile) -> list[Property]:
 
     def as_told(before: View, events: Labels, after: View) -> Bools:
         was, now = _wanted(before), _wanted(after)
-        return (
-            (~events.is_event("submit") | (now == 1))
-            & (~events.is_event("scale_up") | (now == was + 1))
-            & (~events.is_event("scale_down") | (now == was - 1))
+        return all_of(
+            ~events.is_event(event) | np.equal(now, wanted)
+            for event, wanted in (("submit", np.ones_like(was)), ("scale_up", was + 1), ("scale_down", was - 1))
         )
 
     def only_what_is_missing(before: View, events: Labels, _: View) -> Bools:
