@@ -6,7 +6,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 OUT    := out
 
-.PHONY: demo test faults soak live live-docs lint docs benchmark clean
+.PHONY: demo test faults soak mutants live live-docs lint docs benchmark clean
 
 demo: $(VENV)/.ready
 	@$(BIN)/kubephase demo --recordings tests/data/recordings/v0.17.0 --out $(OUT)
@@ -36,6 +36,10 @@ lint: $(VENV)/.ready
 docs: $(VENV)/.ready
 	@$(BIN)/kubephase draw --out docs --reference
 	@$(BIN)/python tools/readme.py
+
+# Every row of every table removed, redirected and added: what notices it; and what shows the rule of each scenario.
+mutants: $(VENV)/.ready
+	@$(BIN)/python tools/mutants.py
 
 benchmark: $(VENV)/.ready
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[benchmark]'
