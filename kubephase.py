@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from tabulate import tabulate
 
-from conformance import deviations, noderecord, recordings, references, report, runner, smoke, story, vectors
+from conformance import coverage, deviations, noderecord, recordings, references, report, runner, smoke, story, vectors
 from conformance.history import as_dict
 from conformance.judge import Judgement, judge
 from conformance.opening import name_of, opened, uncompressed
@@ -342,7 +342,7 @@ def verified_text(data: dict[str, Any]) -> str:
     "folder",
     type=click.Path(file_okay=False, path_type=Path),
     metavar="DIR",
-    help="Write report.jsonl, junit.xml and the histories there.",
+    help="Write report.jsonl, coverage.json, junit.xml and the histories there.",
 )
 @click.option(
     "--docker-host",
@@ -457,7 +457,15 @@ def conform(
             raise BadInput(f"{folder}: {error.strerror or error}") from error
     if as_json:
         click.echo(
-            json.dumps({**data, "results": [report.outcome_data(o) for o in outcomes], "end": end}, ensure_ascii=False)
+            json.dumps(
+                {
+                    **data,
+                    "results": [report.outcome_data(o) for o in outcomes],
+                    "coverage": report.coverage_data(outcomes, profile.name),
+                    "end": end,
+                },
+                ensure_ascii=False,
+            )
         )
     else:
         _print_outcomes(data, outcomes, extra, end, folder)
@@ -545,6 +553,9 @@ def _print_outcomes(
         click.echo(f"{SIGN[Verdict.SKIP]} skipped, {reason}: {', '.join(names)}")
     for judgement in extra:
         click.echo(f"{SIGN[Verdict.FAIL]} {judgement.name}: {judgement.findings[0].reason}")
+    if any(o.judgement.coverage for o in outcomes):
+        covered = coverage.merged(o.judgement.coverage for o in outcomes)
+        click.echo(coverage.table(PROFILES[data["profile"]], covered))
     if end["interrupted"]:
         click.echo(f"interrupted: {end['scenarios']} of {end['planned']} scenarios were run")
     click.echo(f"verdict: {end['verdict']} ({end['scenarios']} scenarios, {end['seconds']} s)")
@@ -553,6 +564,7 @@ def _print_outcomes(
         click.echo(f"floor: the bare containers took {end['floor']} s; the run took {ratio:.2f} times that")
     if folder:
         click.echo(f"report: {folder / 'report.jsonl'}, {folder / 'junit.xml'}, {folder / 'histories'}")
+        click.echo(f"        {folder / 'coverage.json'}; as a page: kubephase report {folder}")
 
 
 # --- nodes ----------------------------------------------------------------------------------------------------------
@@ -699,15 +711,32 @@ def trace(files: tuple[Path, ...], asked: Profile | None, folder: Path | None, m
     verdict = worst([j.verdict for j in judgements])
     names = list(dict.fromkeys(j.profile for j in judgements)) or [asked.name if asked else "seed"]
     if as_json:
-        data = {"profile": ", ".join(names), "verdict": verdict.value, "files": results, "problems": problems}
+        data = {
+            "profile": ", ".join(names),
+            "verdict": verdict.value,
+            "files": results,
+            "coverage": [coverage.as_data(profile, covered) for profile, covered in _covered(judgements)],
+            "problems": problems,
+        }
         click.echo(json.dumps(data, ensure_ascii=False))
-    elif len(judgements) > 1:
-        column = f"{len(judgements)} histories under {', '.join(names)}"
-        click.echo(report.matrix({column: report.of_judgements(judgements)}))
-        click.echo(f"{report.LEGEND}\nverdict: {verdict}")
+    else:
+        if len(judgements) > 1:
+            column = f"{len(judgements)} histories under {', '.join(names)}"
+            click.echo(f"{report.matrix({column: report.of_judgements(judgements)})}\n{report.LEGEND}")
+        for profile, covered in _covered(judgements):
+            click.echo(coverage.table(profile, covered))
+        if len(judgements) > 1:
+            click.echo(f"verdict: {verdict}")
     for problem in problems:
         click.echo(f"kubephase: {problem}", err=True)
     sys.exit(exit_code(verdict) or (2 if problems else 0))
+
+
+def _covered(judgements: Iterable[Judgement]) -> Iterator[tuple[Profile, coverage.Coverage]]:
+    """What histories covered together, by profile."""
+    found = list(judgements)
+    for name in dict.fromkeys(judgement.profile for judgement in found):
+        yield profile_of(name), coverage.merged(j.coverage for j in found if j.profile == name)
 
 
 def _story(recording: recordings.Recording, judgement: Judgement, most: int) -> tuple[str, str]:

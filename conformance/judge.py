@@ -104,6 +104,7 @@ class _Judge:
             dict(case.covered),
             len(case.recording.entries),
             case.recording.ignored,
+            dict(case.walk.counted),
         )
 
     # --- one line ---------------------------------------------------------------------------------------------------
@@ -225,6 +226,8 @@ class _Judge:
             if not observed:
                 why = f"{target} was never observed; {why}"
             verdict = Verdict.FAIL if certain else Verdict.UNKNOWN
+            if certain:
+                case.walk.fail(f"pod {target}", rules)
             case.findings.append(Finding(verdict, rules, "goal", f"not seen: {want_told(goal.want)}; {why}", line))
 
 

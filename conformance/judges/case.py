@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from conformance import oracle
+from conformance.coverage import Counted, Walk
 from conformance.evidence import Evidence
 from conformance.recordings import Recording
 from conformance.verdict import Verdict, worst
@@ -35,7 +36,8 @@ class Finding(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Judgement(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What was found in one recording under one profile. ``covered`` counts, by rule, how often it was seen to hold."""
+    """What was found in one recording under one profile. ``covered`` counts, by rule, how often it was seen to hold,
+    ``coverage`` how often each state, row and pair of rows of a table was gone through."""
 
     name: str
     profile: str
@@ -44,6 +46,7 @@ class Judgement(msgspec.Struct, frozen=True, omit_defaults=True):
     covered: dict[str, int]
     frames: int
     ignored: int = 0
+    coverage: dict[str, Counted] = {}
 
     def by_rule(self) -> dict[str, Verdict]:
         """The verdict on each rule that was looked at: the strongest of its findings, else pass if it was covered."""
@@ -75,6 +78,11 @@ class Case:
     """The machines that the cloud lists."""
     quiescent: int = 0
     """The line that says that nothing more will happen, if that still holds."""
+    walk: Walk = field(init=False)
+    """What the objects go through."""
+
+    def __post_init__(self) -> None:
+        self.walk = Walk(self.profile)
 
     def held(self, *rules: str) -> tuple[str, ...]:
         """Those of ``rules`` that hold in the profile."""
@@ -91,6 +99,7 @@ class Case:
         held = self.held(*rules)
         if held or not rules:
             self.findings.append(Finding(Verdict.FAIL, held, name, reason, line, last_line, allowed))
+            self.walk.fail(name, held)
 
     def holds(self, ok: bool, rules: tuple[str, ...], name: str, reason: str, line: int, allowed: str = "") -> None:
         """One check: the rules are seen to hold, or something contradicts them."""

@@ -44,6 +44,7 @@ class NodeJudge:
             self.records[seen.name] += 1
             self._record(line, seen)
             known = self.nodes[seen.name] = NodeOracle(self.case.profile)
+            self.case.walk.forget(f"node {seen.name}")
         self.shown |= {name for name in ("phase", "reachable") if getattr(seen, name) is not None}
         was, before = known.states, known.last
         explained = known.observe(seen)
@@ -56,7 +57,9 @@ class NodeJudge:
             self.case.fail(explained.rules, f"node {seen.name}", explained.why, line, last_line, explained.allowed)
         else:
             table = self.case.profile.node.flattened()
-            for row in oracle.shortest(table, was, frozenset((s, None) for s in explained.belief), frozenset()):
+            path = oracle.shortest(table, was, frozenset((s, None) for s in explained.belief), frozenset())
+            self.case.walk.take(f"node {seen.name}", table, path)
+            for row in path:
                 if self._is_shown(row.rules, seen):
                     self.case.cover(*row.rules)
             if seen.phase is not None:
