@@ -1,4 +1,4 @@
-"""The command: verify · conform · trace · draw · rules · export. Argument parsing and printing only.
+"""The command: verify · conform · trace · draw · report · rules · export. Argument parsing and printing only.
 
 Exit codes: 0 what was looked at holds, 1 it does not hold (or cannot be said), 2 wrong usage or bad input.
 """
@@ -11,6 +11,7 @@ import json
 import os
 import resource
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -28,6 +29,8 @@ from conformance.history import as_dict
 from conformance.judge import Judgement, judge
 from conformance.opening import name_of, opened, uncompressed
 from conformance.runner import Outcome, Settings
+from conformance.runs import BadReport, Run
+from conformance.runs import read as read_runs
 from conformance.runtime import Measures
 from conformance.scenario import selected
 from conformance.verdict import SIGN, Verdict, exit_code, worst
@@ -775,13 +778,14 @@ def _print_judgement(judgement: Judgement) -> None:
 # --- draw and rules -------------------------------------------------------------------------------------------------
 
 
-@cli.command(epilog="Example: kubephase draw --out pictures --profile seed")
+@cli.command(
+    epilog="Example: kubephase draw --out pictures --profile seed. What a run went through: kubephase draw --report out"
+)
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
-    required=True,
     metavar="DIR",
-    help="Folder for the pictures.",
+    help="Folder for the pictures. Default with --report: DIR/diagrams of the first report.",
 )
 @click.option("--profile", "profile", type=_Profile(), metavar="P", help="Only this profile.")
 @click.option(
@@ -789,11 +793,30 @@ def _print_judgement(judgement: Judgement) -> None:
     is_flag=True,
     help="Also write the reference and the list of unchecked rules; pictures go to DIR/diagrams.",
 )
-def draw(out: Path, profile: Profile | None, reference: bool) -> None:
-    """Draw every machine as SVG, PNG, DOT and Mermaid."""
-    from diagrams.draw import draw as draw_all  # here, as only two commands need to load Graphviz' support
+@click.option(
+    "--report",
+    "folders",
+    multiple=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Draw what the run whose report is there went through, and how often (may be repeated: they are added up).",
+)
+def draw(out: Path | None, profile: Profile | None, reference: bool, folders: tuple[Path, ...]) -> None:
+    """Draw every machine as SVG, PNG, DOT and Mermaid.
+
+    With --report only those that the judge walks through, as SVG, PNG and DOT: what was covered, with counts, in solid
+    blue; what was not, dashed and grey; the rows at which a failure was found, thick and red.
+    """
+    from diagrams.draw import draw as draw_all  # here, as few commands need to load Graphviz' support
     from diagrams.reference import write_reference
 
+    if folders:
+        if reference:
+            raise BadInput("--reference and --report do not go together")
+        _draw_coverage(folders, out or folders[0] / "diagrams", profile)
+        return
+    if out is None:
+        raise BadInput("--out DIR says where the pictures go")
     profiles = [profile] if profile else list(PROFILES.values())
     try:
         if reference:
@@ -804,6 +827,73 @@ def draw(out: Path, profile: Profile | None, reference: bool) -> None:
     except OSError as error:
         raise BadInput(f"{out}: {error.strerror or error}") from error
     click.echo(f"{len(written)} files under {out}")
+
+
+def _draw_coverage(folders: Sequence[Path], out: Path, asked: Profile | None) -> None:
+    from diagrams.draw import draw_coverage
+
+    found = [run for run in _runs(folders) if asked in (None, run.profile)]
+    covered = [(run, run.coverage) for run in found if run.coverage is not None]
+    if not covered:
+        under = f" under profile {asked.name}" if asked else ""
+        raise BadInput(
+            f"no coverage.json{under} in {', '.join(map(str, folders))}: run kubephase conform --report again"
+        )
+    written = []
+    try:
+        for name in dict.fromkeys(run.profile.name for run, _ in covered):
+            of_profile = [(run, counts) for run, counts in covered if run.profile.name == name]
+            title = ", ".join(run.label for run, _ in of_profile)
+            total = coverage.merged(counts for _, counts in of_profile)
+            written += draw_coverage(out, PROFILES[name], coverage.whole(PROFILES[name]), total, title, say=click.echo)
+    except OSError as error:
+        raise BadInput(f"{out}: {error.strerror or error}") from error
+    click.echo(f"{len(written)} files under {out}")
+
+
+def _runs(folders: Sequence[Path]) -> list[Run]:
+    try:
+        return read_runs(folders)
+    except BadReport as error:
+        raise BadInput(str(error)) from error
+
+
+@cli.command("report", epilog="Example: kubephase report out/mine out/simulator --out out/page")
+@click.argument("folders", nargs=-1, required=True, metavar="DIR...", type=click.Path(file_okay=False, path_type=Path))
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Folder for the page. Default: DIR/page of the first report.",
+)
+@JSON_OPTION
+def write_page(folders: tuple[Path, ...], out: Path | None, as_json: bool) -> None:
+    """Put runs together on one page: rules × runtimes, with reasons, histories, coverage and pictures.
+
+    Each DIR is what `kubephase conform --report DIR` has written. The page needs no network.
+    """
+    import graphviz
+
+    from conformance import page  # here, as no other command needs templates
+    from diagrams.draw import WITHOUT_DOT, inline
+
+    found, out = _runs(folders), out or folders[0] / "page"
+    pictures = {}
+    try:
+        for number, run in enumerate(found, 1):
+            for table in coverage.whole(run.profile):
+                if run.coverage is not None:
+                    pictures[number, table.name] = inline(run.profile, table, run.coverage)
+    except (graphviz.ExecutableNotFound, subprocess.CalledProcessError):
+        click.echo(f"kubephase: {WITHOUT_DOT}", err=True)
+    try:
+        written = page.write(out, found, pictures)
+    except OSError as error:
+        raise BadInput(f"{out}: {error.strerror or error}") from error
+    if as_json:
+        click.echo(json.dumps({"page": str(written[0]), "runs": [run.label for run in found], "files": len(written)}))
+    else:
+        click.echo(f"{written[0]}: {', '.join(run.label for run in found)}; {len(written) - 1} histories beside it")
 
 
 @cli.command(epilog="Example: kubephase rules pod.restart --profile seed")

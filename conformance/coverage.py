@@ -60,14 +60,20 @@ HOME = "node"
 """What stands for a pod's node in the states of its record."""
 
 
+def whole(profile: Profile) -> list[Table]:
+    """The tables that the judge walks through, as they are drawn: regions inside their states."""
+    return [profile.node, profile.record((HOME,)), *profile.phases.values(), *profile.containers.values()]
+
+
+def parts(table: Table) -> dict[str, Table]:
+    """A table and its regions, by name."""
+    inner = itertools.chain(*table.regions.values())
+    return {table.name: table, **{f"{table.name}/{region.name}": region for region in inner}}
+
+
 def observed(profile: Profile) -> dict[str, Table]:
     """The tables that the judge walks through, by name, regions included."""
-    found: dict[str, Table] = {}
-    for whole in (profile.node, profile.record((HOME,)), *profile.phases.values(), *profile.containers.values()):
-        found[whole.name] = whole
-        for region in itertools.chain(*whole.regions.values()):
-            found[f"{whole.name}/{region.name}"] = region
-    return found
+    return {name: part for table in whole(profile) for name, part in parts(table).items()}
 
 
 def unobserved(profile: Profile) -> list[str]:

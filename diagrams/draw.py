@@ -92,19 +92,21 @@ STYLES = {
     },
     "edge": {
         "default": {"fontname": FONT, "fontsize": "11", "arrowsize": "0.8"},
-        COVERED: {"class": COVERED, "color": INKS[COVERED], "penwidth": "1.6"},
-        UNCOVERED: {"class": UNCOVERED, "color": INKS[UNCOVERED], "style": "dashed"},
-        FAILED: {"class": FAILED, "color": INKS[FAILED], "penwidth": "3"},
+        COVERED: {"color": INKS[COVERED], "penwidth": "1.6"},
+        UNCOVERED: {"color": INKS[UNCOVERED], "style": "dashed"},
+        FAILED: {"color": INKS[FAILED], "penwidth": "3"},
     },
     "graph": {
         "parallel": {"style": "rounded,dashed", "color": "#777777"},
         **{meaning: {"style": "rounded", "color": look["color"]} for meaning, look in LOOKS.items()},
     },
 }
+"""The style attributes of the `transitions` machine: by kind of thing and by style name."""
+
 COVERAGE_LOOKS = {
-    COVERED: {"class": COVERED, "fillcolor": "#dbe9f8", "color": INKS[COVERED], "penwidth": "1.6"},
+    COVERED: {"fillcolor": "#dbe9f8", "color": INKS[COVERED], "penwidth": "1.6"},
     UNCOVERED: {
-        "class": UNCOVERED, "fillcolor": "white", "color": INKS[UNCOVERED], "fontcolor": INKS[UNCOVERED],
+        "fillcolor": "white", "color": INKS[UNCOVERED], "fontcolor": INKS[UNCOVERED],
         "style": "rounded,filled,dashed",
     },
 }  # fmt: skip
@@ -119,13 +121,11 @@ COVERAGE_STYLES = {
     "edge": STYLES["edge"],
     "graph": {
         "parallel": STYLES["graph"]["parallel"],
-        COVERED: {"class": COVERED, "style": "rounded", "color": INKS[COVERED]},
-        UNCOVERED: {"class": UNCOVERED, "style": "rounded,dashed", "color": INKS[UNCOVERED]},
+        COVERED: {"style": "rounded", "color": INKS[COVERED]},
+        UNCOVERED: {"style": "rounded,dashed", "color": INKS[UNCOVERED]},
     },
 }
 """As `STYLES`, for a picture of a coverage."""
-
-"""The style attributes of the `transitions` machine: by kind of thing and by style name."""
 
 
 class Marks(Protocol):
@@ -266,7 +266,8 @@ class _CoveragePicture(_Picture):
         if events == [""]:  # where a region begins
             return ""
         fates = {self._fate(source, event, target) for event in events}
-        self.custom_styles["edge"][source][target] = next(f for f in (FAILED, COVERED, UNCOVERED) if f in fates)
+        edges: Any = self.custom_styles["edge"]
+        edges[source][target] = next(fate for fate in (FAILED, COVERED, UNCOVERED) if fate in fates)
         return f"<{'<br/>'.join(self._counted(source, event, target) for event in events)}>"
 
     def _name(self, name: str, path: str) -> str:
@@ -427,6 +428,16 @@ def draw_coverage(
     files; ``title`` says whose coverage it is. Without ``dot`` as `draw`."""
     drawn = ((profile, t, graph(profile, t, coverage, f"{profile.name} {t.name}: {title}")) for t in tables)
     return list(_written(out, drawn, ("svg", "png", "dot"), say))
+
+
+def inline(profile: Profile, table: Table, coverage: Coverage) -> str:
+    """The picture of a coverage as an ``<svg>`` to stand inside a page: without ids, which a page has only once, and
+    without a title and a legend, which are the page's. Without ``dot``: `graphviz.ExecutableNotFound`, or
+    CalledProcessError."""
+    picture = graph(profile, table, coverage)
+    picture.graph_attr.update(label="", bgcolor="transparent")
+    text = graphviz.pipe("dot", "svg", picture.source.encode()).decode()
+    return re.sub(r' id="[^"]*"|<title>.*?</title>\n?|<!--.*?-->\n?', "", text[text.index("<svg") :], flags=re.DOTALL)
 
 
 def _content(name: str, profile: Profile, table: Table, drawn: graphviz.Digraph) -> bytes:
