@@ -21,7 +21,7 @@ from conformance import coverage
 from conformance.report import by_rule
 from conformance.runner import VERSION
 from conformance.runs import Run, Scenario
-from conformance.verdict import SIGN, Verdict, worst
+from conformance.verdict import RANK, SIGN, Verdict, worst
 from model import registry
 from model.lts.table import Table
 from model.registry import Rule
@@ -102,7 +102,8 @@ class Machine:
     name: str
     anchor: str
     picture: str
-    parts: tuple[tuple[str, dict[str, tuple[int, int]]], ...]
+    parts: tuple[tuple[str, dict[str, tuple[int, int]], int], ...]
+    """Name, covered and all by kind, rows failed."""
     rows: tuple[tuple[str, str, int, int, tuple[str, ...]], ...]
     """Part, row, count, failures, rules."""
 
@@ -194,7 +195,7 @@ def _column(number: int, run: Run, ids: Iterable[str], verdicts: Mapping[str, Ve
 
 
 def _reasons(number: int, run: Run) -> dict[str, list[Reason]]:
-    """By rule, all that is no pass, in the order of the scenarios."""
+    """By rule, all that is no pass: the strongest first, else in the order of the scenarios."""
     found: dict[str, list[Reason]] = defaultdict(list)
     for scenario in run.scenarios:
         link = _link(number, run, scenario)
@@ -207,6 +208,8 @@ def _reasons(number: int, run: Run) -> dict[str, list[Reason]]:
         if scenario.verdict not in (Verdict.PASS, Verdict.FAIL):
             for rule in set(scenario.rules) - told:
                 found[rule].append(Reason(scenario.verdict, scenario.id, scenario.reason, "", 0, link))
+    for reasons in found.values():
+        reasons.sort(key=lambda reason: RANK.index(reason.verdict))
     return found
 
 
@@ -249,11 +252,12 @@ def _run(number: int, run: Run, pictures: Pictures) -> dict[str, Any]:
 
 
 def _machine(number: int, run: Run, table: Table, pictures: Pictures) -> Machine:
-    parts: list[tuple[str, dict[str, tuple[int, int]]]] = []
+    parts: list[tuple[str, dict[str, tuple[int, int]], int]] = []
     rows: list[tuple[str, str, int, int, tuple[str, ...]]] = []
     for name, part in coverage.parts(table).items():
         counted, there_is = (run.coverage or {}).get(name, coverage.Counted()), coverage.possible(part)
-        parts.append((name, {kind: (len(getattr(counted, kind)), len(there_is[kind])) for kind in coverage.KINDS}))
+        sizes = {kind: (len(getattr(counted, kind)), len(there_is[kind])) for kind in coverage.KINDS}
+        parts.append((name, sizes, len(counted.failed)))
         rows += [
             (name, str(row), counted.rows.get(str(row), 0), counted.failed.get(str(row), 0), row.rules)
             for row in part.rows
