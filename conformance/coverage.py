@@ -129,7 +129,6 @@ class Walk:
             self._row(name, machine, inner, member)
             if machine == table.name:
                 for region in whole.regions.get(inner.target, ()):
-                    self.places[name].pop((f"{machine}/{region.name}", member), None)
                     self._place(name, f"{machine}/{region.name}", member)
 
     def path(
@@ -218,12 +217,15 @@ def _in_turn(paths: Iterable[Sequence[Row]]) -> list[str]:
 
 def through(table: Table, begin: str, events: Iterable[str], end: str) -> tuple[Row, ...]:
     """The rows of a table from ``begin`` to ``end`` under these events in this order, of which those are left out that
-    it does not know. None if there is no such way."""
+    it does not know; of several ways the first in the order of the rows. None if there is no such way."""
     ways: dict[str, tuple[Row, ...]] = {begin: ()}
     for event in events:
         if event in table.events:
-            steps = [(row, way) for state, way in ways.items() for row in table.rows_for(state, event)]
-            ways = {row.target: (*way, row) for row, way in reversed(steps)}
+            further: dict[str, tuple[Row, ...]] = {}
+            for state, way in ways.items():
+                for row in table.rows_for(state, event):
+                    further.setdefault(row.target, (*way, row))
+            ways = further
     return ways.get(end, ())
 
 

@@ -11,7 +11,7 @@ import pytest
 from adapters.simulator import Simulator
 from conformance import coverage, recordings
 from conformance.coverage import Counted, Walk
-from conformance.history import Action, PodWant, Record, Seen
+from conformance.history import Action, End, Goal, Header, PodWant, Quiescent, Record, Seen
 from conformance.judge import Judgement, judge
 from conformance.runner import Settings, run_all
 from conformance.runtime import ContainerSeen, NodeSeen, Observation, PodSeen
@@ -107,6 +107,24 @@ def test_containers_take_their_steps_in_turn() -> None:
     }
 
 
+def test_what_is_seen_only_at_its_end_is_explained_from_the_beginning() -> None:
+    """Bound, then both start, and only then the first exits."""
+    found = of(pod("Failed", ended(0), ended(1, "c2"), policy="Never", members=2)).coverage
+    assert list(found["pod/Never"].rows) == [
+        "Pending --bind--> Pending",
+        "Pending --start--> Pending",
+        "Pending --start--> Running",
+        "Running --exit_zero--> Running",
+        "Running --exit_failure--> Failed",
+    ]
+
+
+def test_a_node_that_comes_back_is_another_one() -> None:
+    there = NodeSeen(0.0, "n1", "u1", "Running", "Unknown", "Unknown")
+    gone, back = msgspec.structs.replace(there, deleted=True), msgspec.structs.replace(there, uid="u2")
+    assert of(there, gone, back).coverage["node"].states == {"Pending": 2, "Running": 2, "Removed": 1}
+
+
 def test_a_row_inside_a_state_is_counted_in_its_region_which_begins_anew_with_the_state() -> None:
     def node(reachable: str, ready: str, **more: object) -> NodeSeen:
         return NodeSeen(0.0, "n1", "u1", "Running", reachable, ready, **more)  # type: ignore[arg-type]
@@ -153,6 +171,13 @@ def test_what_is_gone_is_forgotten() -> None:
     assert not walk.counted["container/Always"].pairs
 
 
+def test_a_pod_that_failed_expires_by_rows_of_its_own() -> None:
+    walk = Walk(SEED)
+    walk.gone("pod a", "Always", "Failed", ["DiskDied@node"], "expire")
+    assert walk.counted["record"].rows == {"DiskDied@node --expire_failed--> Deleted": 1}
+    assert walk.counted["pod/Always"].rows == {"Failed --expire--> Deleted": 1}
+
+
 # --- what failed ----------------------------------------------------------------------------------------------------
 
 
@@ -180,8 +205,6 @@ def test_of_the_rows_that_name_a_rule_those_failed_that_begin_where_the_object_s
 
 
 def test_a_goal_that_was_not_reached_though_nothing_more_will_happen_is_told_at_its_rows() -> None:
-    from conformance.history import End, Goal, Header, Quiescent
-
     records: list[Record] = [
         Header(scenario="made", policy="Always", runtime="none", seq=1, t=0.0),
         Seen(what=pod("Running", RUNNING), seq=2, t=1.0),
@@ -215,6 +238,12 @@ TABLE = Table(
 )
 def test_a_way_through_a_table_takes_every_event_that_the_table_knows(events: str, end: str, way: str) -> None:
     assert ", ".join(map(str, coverage.through(TABLE, "A", events.split(), end))) == way
+
+
+def test_of_two_ways_the_one_is_taken_that_stays_longer() -> None:
+    """Both containers of a pod start: it is Running only after the second."""
+    way = coverage.through(SEED.phases["Always"], "Pending", ["start", "start"], "Running")
+    assert [str(row) for row in way] == ["Pending --start--> Pending", "Pending --start--> Running"]
 
 
 # --- the value ------------------------------------------------------------------------------------------------------

@@ -243,8 +243,7 @@ COVERED = {
 def drawn_line(table: Table, *names: str) -> str:
     """The line of the DOT text for one state, or for the edge between two."""
     source: str = graph(SEED, table, COVERED).source
-    found = [line.strip() for line in source.splitlines() if line.strip().startswith(" -> ".join(names) + " [")]
-    [line] = found
+    [line] = [line for line in source.splitlines() if line.startswith(f"\t{' -> '.join(names)} [")]
     return line
 
 
