@@ -178,6 +178,18 @@ def test_a_pod_that_failed_expires_by_rows_of_its_own() -> None:
     assert walk.counted["pod/Always"].rows == {"Failed --expire--> Deleted": 1}
 
 
+def test_rows_that_do_not_meet_are_no_pair() -> None:
+    """Where an object stood was one explanation of several; the next row may begin elsewhere."""
+    walk, table = Walk(SEED), SEED.containers["Always"]
+    walk.take("pod a", table, table.rows_for("Waiting", "start"))
+    walk.take("pod a", table, table.rows_for("Completed", "restart"))
+    assert walk.counted["container/Always"].rows.keys() == {
+        "Waiting --start--> Running",
+        "Completed --restart--> Restarting",
+    }
+    assert not walk.counted["container/Always"].pairs
+
+
 # --- what failed ----------------------------------------------------------------------------------------------------
 
 
