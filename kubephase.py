@@ -29,7 +29,7 @@ from conformance.history import as_dict
 from conformance.judge import Judgement, judge
 from conformance.opening import name_of, opened, uncompressed
 from conformance.runner import Outcome, Settings
-from conformance.runs import BadReport, Run
+from conformance.runs import BadReport, Run, of_histories
 from conformance.runs import read as read_runs
 from conformance.runtime import Measures
 from conformance.scenario import selected
@@ -664,8 +664,18 @@ def _print_nodes(found: list[Any], as_json: bool) -> None:
     metavar="N",
     help="Steps in a sequence diagram; of more, those that lead to a failure are kept.",
 )
+@click.option(
+    "--report",
+    "report_folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Write report.jsonl, coverage.json and the histories there, for kubephase report and draw.",
+)
 @JSON_OPTION
-def trace(files: tuple[Path, ...], asked: Profile | None, folder: Path | None, most: int, as_json: bool) -> None:
+def trace(
+    files: tuple[Path, ...], asked: Profile | None, folder: Path | None, most: int, report_folder: Path | None,
+    as_json: bool,
+) -> None:  # fmt: skip
     """Judge recorded histories: our own, or watch frames and engine events; or check a node record (JSON, v1beta1 or
     v1beta3), and with --json convert it.
 
@@ -673,7 +683,9 @@ def trace(files: tuple[Path, ...], asked: Profile | None, folder: Path | None, m
     what `kubectl get pods -w -o json` (or events, nodes, rc) prints, and lists; what `docker events --format
     '{{json .}}'` prints. Each may be compressed (gzip, zstd). In place of a file, - is standard input.
     """
+    begun = time.perf_counter()
     judgements: list[Judgement] = []
+    judged: list[tuple[Path | None, Judgement]] = []
     problems: list[str] = []
     results: list[dict[str, Any]] = []
     drawn: list[tuple[dict[str, Any], str, str]] = []
@@ -696,6 +708,7 @@ def trace(files: tuple[Path, ...], asked: Profile | None, folder: Path | None, m
                 continue
             judgement = judge(recording, profile)
             judgements.append(judgement)
+            judged.append((path if path.is_file() else None, judgement))
             shown = [str(bad) for bad in recording.bad[:10]]
             if len(recording.bad) > len(shown):
                 shown.append(f"{path}: {len(recording.bad) - len(shown)} more lines cannot be read")
@@ -711,6 +724,8 @@ def trace(files: tuple[Path, ...], asked: Profile | None, folder: Path | None, m
             result["sequence"] = str(path)
             if not as_json:
                 click.echo(f"sequence: {path}")
+    if report_folder:
+        _write_traced(judged, time.perf_counter() - begun, report_folder)
     verdict = worst([j.verdict for j in judgements])
     names = list(dict.fromkeys(j.profile for j in judgements)) or [asked.name if asked else "seed"]
     if as_json:
@@ -733,6 +748,22 @@ def trace(files: tuple[Path, ...], asked: Profile | None, folder: Path | None, m
     for problem in problems:
         click.echo(f"kubephase: {problem}", err=True)
     sys.exit(exit_code(verdict) or (2 if problems else 0))
+
+
+def _write_traced(judged: Sequence[tuple[Path | None, Judgement]], seconds: float, folder: Path) -> None:
+    names = {judgement.profile for _, judgement in judged}
+    if len(names) != 1:
+        told = (
+            f"histories under {' and '.join(sorted(names))}: --profile P judges all by one" if names else "no history"
+        )
+        raise BadInput(f"--report: {told}")
+    place = (folder / "histories").resolve()
+    if any(path and path.resolve().is_relative_to(place) for path, _ in judged):
+        raise BadInput(f"--report: the histories themselves are in {folder}, which would be written anew: give another")
+    try:
+        of_histories(judged, profile_of(names.pop()), seconds, folder)
+    except OSError as error:
+        raise BadInput(f"{folder}: {error.strerror or error}") from error
 
 
 def _covered(judgements: Iterable[Judgement]) -> Iterator[tuple[Profile, coverage.Coverage]]:
@@ -870,7 +901,8 @@ def _runs(folders: Sequence[Path]) -> list[Run]:
 def write_page(folders: tuple[Path, ...], out: Path | None, as_json: bool) -> None:
     """Put runs together on one page: rules × runtimes, with reasons, histories, coverage and pictures.
 
-    Each DIR is what `kubephase conform --report DIR` has written. The page needs no network.
+    Each DIR is what `kubephase conform --report DIR` has written, or `kubephase trace --report DIR`. The page needs no
+    network.
     """
     import graphviz
 

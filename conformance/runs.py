@@ -1,8 +1,10 @@
-"""Runs as their reports tell of them: what `kubephase conform --report DIR` has written, read back and checked."""
+"""Runs as their reports tell of them: what `kubephase conform --report` has written, or `trace`, read and checked."""
 
 from __future__ import annotations
 
+import datetime
 import json
+import shutil
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +15,8 @@ import msgspec
 
 from conformance import coverage
 from conformance.judge import Finding, Judgement
-from conformance.verdict import Verdict
+from conformance.runner import VERSION
+from conformance.verdict import Verdict, worst
 from model.profiles import PROFILES, Profile, UnknownProfile
 from model.profiles import profile as profile_of
 
@@ -93,6 +96,33 @@ class Run:
         return path if path.is_file() else None
 
 
+def of_histories(
+    files: Sequence[tuple[Path | None, Judgement]], profile: Profile, seconds: float, folder: Path
+) -> list[Path]:
+    """Write a report in ``folder`` as if the histories, judged by one profile, were the scenarios of a run of a runtime
+    called ``recordings``. They are copied, but those that are no files. Returns the files; raises OSError."""
+    histories = folder / "histories"
+    shutil.rmtree(histories, ignore_errors=True)
+    histories.mkdir(parents=True)
+    scenarios = []
+    for number, (path, judgement) in enumerate(files, 1):
+        name = f"{number}-{path.name}" if path else None
+        if path and name:
+            shutil.copyfile(path, histories / name)
+        reason = next((f.reason for f in judgement.findings if f.verdict is judgement.verdict), "")
+        told = (judgement.verdict, reason, judgement.findings, 0.0, name, judgement.covered)
+        scenarios.append(Scenario(judgement.name, "", (), *told))
+    started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    about = About(VERSION, "trace", "recordings", "", profile.name, 0, started)
+    verdict = worst(judgement.verdict for _, judgement in files)
+    end = End(verdict, len(scenarios), len(scenarios), False, round(seconds, 3))
+    covered = coverage.as_data(profile, coverage.merged(judgement.coverage for _, judgement in files))
+    report = folder / "report.jsonl"
+    report.write_bytes(b"".join(msgspec.json.encode(line) + b"\n" for line in (about, *scenarios, end)))
+    (folder / "coverage.json").write_text(json.dumps(covered, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    return [report, folder / "coverage.json", histories]
+
+
 def read(folders: Sequence[Path]) -> list[Run]:
     """The runs in these folders, each with a label of its own. Raises BadReport."""
     runs = [_read(folder) for folder in folders]
@@ -137,7 +167,7 @@ def _coverage(path: Path) -> coverage.Coverage | None:
 
 def _labels(runs: Sequence[Run]) -> list[str]:
     """The runtime's name and version; where several have the same also what tells them apart."""
-    labels = [f"{run.about.runtime_name} {run.about.runtime_version}" for run in runs]
+    labels = [f"{run.about.runtime_name} {run.about.runtime_version}".strip() for run in runs]
     for extras in (
         [f"under {run.about.profile}" for run in runs],
         [f"in {run.folder}" for run in runs],

@@ -16,6 +16,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from conformance import recordings
+from conformance.judge import judge
+from conformance.report import by_rule, of_judgements
+from conformance.runs import read
 from kubephase import cli
 from model.profiles import PROFILES, SEED
 from tests.model.test_verify import moving
@@ -502,6 +506,33 @@ def test_draw_colours_the_pictures_by_a_report(run_folder: Path, tmp_path: Path)
     counts = [int(n) for n in re.findall(r"start (\d+)×", once)]
     twice = [int(n) for n in re.findall(r"start (\d+)×", (tmp_path / "seed" / "container-onfailure.dot").read_text())]
     assert twice == [2 * n for n in counts] != []
+
+
+def test_recordings_are_a_column_of_the_page_too(run_folder: Path, tmp_path: Path) -> None:
+    files = FILES[:3]
+    data = as_json("trace", "--profile", "seed", *files, "--report", tmp_path / "recorded", code=1)
+    page = as_json("report", run_folder, tmp_path / "recorded", "--out", tmp_path / "page")
+    assert page["runs"] == ["simulator 1+oom-is-success", "recordings"]
+    copies = sorted((tmp_path / "page" / "histories" / "2").iterdir())
+    assert [copy.read_bytes() for copy in copies] == [path.read_bytes() for path in files]
+    [run] = read([tmp_path / "recorded"])
+    judgements = [judge(recordings.read(path), SEED) for path in files]
+    assert by_rule(run.scenarios) == of_judgements(judgements)
+    assert [s.verdict.value for s in run.scenarios] == [f["verdict"] for f in data["files"]]
+    assert json.loads((tmp_path / "recorded" / "coverage.json").read_text()) == data["coverage"][0]
+
+
+def test_histories_of_two_readings_make_no_report(tmp_path: Path) -> None:
+    for name in PROFILES:
+        kubephase("conform", "--profile", name, "--select", "pod.restart.success", "--report", tmp_path / name)
+    every = [path for name in PROFILES for path in (tmp_path / name / "histories").iterdir()]
+    done = kubephase("trace", *every, "--report", tmp_path / "both")
+    assert done.returncode == 2
+    assert "seed and v0.17.0: --profile P judges all by one" in done.stderr
+    done = kubephase("trace", "--profile", "seed", *every, "--report", tmp_path / "seed")
+    assert done.returncode == 2
+    assert "give another" in done.stderr
+    assert all(path.exists() for path in every)
 
 
 def test_draw_says_what_it_lacks(run_folder: Path, tmp_path: Path) -> None:
