@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
-from markupsafe import Markup
 
 from conformance import coverage
 from conformance.report import by_rule
@@ -71,6 +70,11 @@ class Cell:
     steps: tuple[Step, ...] = ()
 
     @property
+    def times(self) -> int:
+        """How many of the reasons are for the verdict itself: under a pass some scenarios may have been skipped."""
+        return sum(reason.verdict is self.verdict for reason in self.reasons)
+
+    @property
     def shown(self) -> tuple[Reason, ...]:
         """The reasons that have room."""
         return self.reasons[:SHOWN]
@@ -97,7 +101,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Machine:
-    """One picture of a run: a table with its regions, each with how much of it was covered."""
+    """One table of a run with its regions, each with how much of it was covered. ``picture`` is SVG, or empty."""
 
     name: str
     anchor: str
@@ -262,7 +266,7 @@ def _machine(number: int, run: Run, table: Table, pictures: Pictures) -> Machine
             (name, str(row), counted.rows.get(str(row), 0), counted.failed.get(str(row), 0), row.rules)
             for row in part.rows
         ]
-    picture = Markup(pictures.get((number, table.name), ""))  # drawn by us, from tables and counts
+    picture = pictures.get((number, table.name), "")
     return Machine(table.name, _anchor(number, table), picture, tuple(parts), tuple(rows))
 
 

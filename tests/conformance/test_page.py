@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from conformance import coverage, report, runs
 from conformance.page import write
+from conformance.verdict import Verdict
 from diagrams.draw import inline
 from tests.conformance.test_runs import reported
 
@@ -108,6 +110,17 @@ def test_each_cell_has_the_verdict_of_its_rule_in_its_run_in_words(page: Page, f
         assert {rule: cells[column] for rule, cells in told.items() if cells[column] != "not"} == {
             rule: verdict.value for rule, verdict in verdicts.items()
         }
+
+
+def test_a_cell_counts_what_is_of_its_verdict(page: Page, folders: list[Path]) -> None:
+    wrong = runs.read(folders)[1]
+    rule = "pod.restart.oom.abnormal"
+    times = sum(
+        finding.verdict is Verdict.FAIL for s in wrong.scenarios for finding in s.findings if rule in finding.rules
+    )
+    assert 0 < times < sum(rule in finding.rules for s in wrong.scenarios for finding in s.findings)
+    expect(failing(page)).to_have_text(re.compile(rf"fail {times} times"))
+    assert page.locator("#rules td.pass .number").count() == 0
 
 
 def test_the_reason_leads_to_the_history_and_to_the_picture(page: Page, index: Path, folders: list[Path]) -> None:
