@@ -626,6 +626,7 @@ def test_pytest_runs_the_suite_from_any_folder(tmp_path: Path) -> None:
     done = pytest_conformance(tmp_path, "--runtime", "simulator")
     assert done.returncode == 0, done.stdout
     assert "202 passed" in done.stdout
+    assert "│ container/Always    │ 7/7      │ 9/9 " in done.stdout
 
 
 def test_pytest_shows_rule_line_and_reason_of_a_failure(tmp_path: Path) -> None:

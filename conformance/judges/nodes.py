@@ -59,6 +59,8 @@ class NodeJudge:
             table = self.case.profile.node.flattened()
             path = oracle.shortest(table, was, frozenset((s, None) for s in explained.belief), frozenset())
             self.case.walk.take(f"node {seen.name}", table, path)
+            if seen.deleted:
+                self.case.walk.forget(f"node {seen.name}")
             for row in path:
                 if self._is_shown(row.rules, seen):
                     self.case.cover(*row.rules)
