@@ -86,14 +86,10 @@ def pair(before: Row, row: Row) -> str:
     return f"{before} --{row.event}--> {row.target}"
 
 
-def all_pairs(table: Table) -> list[str]:
-    """Every pair of rows that may follow one another."""
-    return [pair(before, row) for before in table.rows for row in table.rows if before.target == row.source]
-
-
 def possible(table: Table) -> dict[str, list[str]]:
     """By kind, everything that there is to be covered."""
-    return {"states": list(table.states), "rows": [str(row) for row in table.rows], "pairs": all_pairs(table)}
+    pairs = [pair(before, row) for before in table.rows for row in table.rows if before.target == row.source]
+    return {"states": list(table.states), "rows": [str(row) for row in table.rows], "pairs": pairs}
 
 
 # --- counting -------------------------------------------------------------------------------------------------------
@@ -123,12 +119,12 @@ class Walk:
         """One step of the object ``name``: the rows that explain it. Those of a flattened table are counted where they
         stand: in the table or in a region."""
         self._place(name, table.name, member)
-        whole = self.tables[table.name]
+        drawn = self.tables[table.name]
         for row in path:
-            machine, inner = _unflattened(whole, row)
+            machine, inner = _unflattened(drawn, row)
             self._row(name, machine, inner, member)
             if machine == table.name:
-                for region in whole.regions.get(inner.target, ()):
+                for region in drawn.regions.get(inner.target, ()):
                     self._place(name, f"{machine}/{region.name}", member)
 
     def path(
