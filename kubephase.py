@@ -26,8 +26,8 @@ from tabulate import tabulate
 
 from conformance import coverage, deviations, noderecord, recordings, references, report, runner, smoke, story, vectors
 from conformance.history import as_dict
-from conformance.judge import Judgement, judge
-from conformance.opening import name_of, opened, uncompressed
+from conformance.judge import DELIVERY, WINDOW, Judgement, judge, judge_lines
+from conformance.opening import HEAD, name_of, opened, uncompressed
 from conformance.runner import Outcome, Settings
 from conformance.runs import BadReport, Run, of_histories
 from conformance.runs import read as read_runs
@@ -671,17 +671,26 @@ def _print_nodes(found: list[Any], as_json: bool) -> None:
     metavar="DIR",
     help="Write report.jsonl, coverage.json and the histories there, for kubephase report and draw.",
 )
+@click.option(
+    "--window",
+    type=click.IntRange(1),
+    default=WINDOW,
+    show_default=True,
+    metavar="N",
+    help="Lines that streams may lag behind one another: what comes later is not held against anybody, nor counts.",
+)
 @JSON_OPTION
 def trace(
     files: tuple[Path, ...], asked: Profile | None, folder: Path | None, most: int, report_folder: Path | None,
-    as_json: bool,
+    window: int, as_json: bool,
 ) -> None:  # fmt: skip
     """Judge recorded histories: our own, or watch frames and engine events; or check a node record (JSON, v1beta1 or
     v1beta3), and with --json convert it.
 
     What a file holds is recognised by its content: lines {"t", "stream", "object"}; watch frames {"type", "object"};
     what `kubectl get pods -w -o json` (or events, nodes, rc) prints, and lists; what `docker events --format
-    '{{json .}}'` prints. Each may be compressed (gzip, zstd). In place of a file, - is standard input.
+    '{{json .}}'` prints. Each may be compressed (gzip, zstd), and of any length: it is judged as it is read, in
+    constant memory (but with --sequence, which needs all of it). In place of a file, - is standard input.
     """
     begun = time.perf_counter()
     judgements: list[Judgement] = []
@@ -694,27 +703,29 @@ def trace(
             advance(str(path))
             try:
                 with opened(path) as file:
-                    if noderecord.looks_like_one(file):
+                    if noderecord.looks_like_one(file.peek()[:HEAD]):
                         results.append(_node_record(file.read(), name_of(path), problems, as_json))
                         continue
-                    recording = recordings.read_from(file, path)
-            except recordings.UnreadableFile as error:
-                problems.append(str(error))
+                    reading = recordings.Reading(file, path)
+                    profile = asked or profile_of(reading.profile or "seed")
+                    lines = _counted(reading, advance) if not folder else list(reading)
+                    judgement = judge_lines(reading.name, lines, profile, window)
+            except (recordings.UnreadableFile, UnknownProfile) as error:
+                problems.append(f"{path}: {error}" if isinstance(error, UnknownProfile) else str(error))
                 continue
-            try:
-                profile = asked or profile_of(recording.profile or "seed")
-            except UnknownProfile as error:
-                problems.append(f"{path}: {error}")
+            if problem := reading.problem():
+                problems.append(problem)
                 continue
-            judgement = judge(recording, profile)
             judgements.append(judgement)
             judged.append((path if path.is_file() else None, judgement))
-            shown = [str(bad) for bad in recording.bad[:10]]
-            if len(recording.bad) > len(shown):
-                shown.append(f"{path}: {len(recording.bad) - len(shown)} more lines cannot be read")
+            shown, count = [str(bad) for bad in reading.bad[:10]], len(reading.bad) + reading.more_bad
+            if count > len(shown):
+                shown.append(f"{path}: {count - len(shown)} more lines cannot be read")
             problems += shown
-            results.append({**as_dict(judgement), "bad_lines": [as_dict(b) for b in recording.bad]})
+            results.append({**as_dict(judgement), "bad_lines": [as_dict(b) for b in reading.bad]})
             if folder:
+                entries = [line for line in lines if isinstance(line, recordings.Entry)]
+                recording = recordings.Recording(reading.name, entries, [])
                 drawn.append((results[-1], *_story(recording, judgement, most)))
             if not as_json:
                 _print_judgement(judgement)
@@ -773,6 +784,14 @@ def _covered(judgements: Iterable[Judgement]) -> Iterator[tuple[Profile, coverag
         yield profile_of(name), coverage.merged(j.coverage for j in found if j.profile == name)
 
 
+def _counted(lines: Iterable[T], say: Callable[[str, int], None], each: int = 10_000) -> Iterator[T]:
+    """The same lines; how many there were is told now and then."""
+    for number, line in enumerate(lines, 1):
+        if not number % each:
+            say(f"{number:,} lines", 0)
+        yield line
+
+
 def _story(recording: recordings.Recording, judgement: Judgement, most: int) -> tuple[str, str]:
     """Name and text of the sequence diagram of a history."""
     from diagrams.sequence import mermaid
@@ -800,8 +819,11 @@ def _print_judgement(judgement: Judgement) -> None:
     ignored = f", {judgement.ignored} without a rule" if judgement.ignored else ""
     click.echo(
         f"{SIGN[judgement.verdict]} {judgement.name}: {judgement.verdict} under {judgement.profile} "
-        f"({judgement.frames} lines{ignored}; {rules} rules seen to hold)"
+        f"({judgement.frames:,} lines{ignored}; {rules} rules seen to hold)"
     )
+    delivery = [f"{DELIVERY[kind]}: {count:,}" for kind, count in judgement.delivery.items() if kind != "objects"]
+    if delivery:
+        click.echo(f"  {judgement.delivery['objects']:,} objects; {'; '.join(delivery)}")
     for line in report.told(judgement):
         click.echo(line)
 
@@ -1178,7 +1200,7 @@ def progress(what: str, total: int) -> Iterator[Any]:
     )
     with Progress(*columns, console=STDERR, transient=True, disable=not STDERR.is_terminal) as bar:
         task = bar.add_task(what, total=total, note="")
-        yield lambda note: bar.update(task, advance=1, note=note)
+        yield lambda note, steps=1: bar.update(task, advance=steps, note=note)
 
 
 @contextlib.contextmanager

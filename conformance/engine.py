@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from conformance.oracle import RESTART_RULES, PodOracle, reach, shortest
+from conformance.recent import Recent
 from conformance.runtime import ContainerSeen, EngineSeen
 from model import container
 from model.lts.table import Row, Table
@@ -26,29 +27,29 @@ class EngineStep:
 class Ledger:
     """How each incarnation of a pod's containers ended, by its id: by the statuses and by the engine alike."""
 
-    codes: dict[str, int | None] = field(default_factory=dict)
-    shown: set[str] = field(default_factory=set)
+    codes: Recent[str, int | None] = field(default_factory=Recent)
+    shown: Recent[str, None] = field(default_factory=Recent)
     """Incarnations that a status has shown to have ended. The engine knows earlier: statuses lag behind it."""
     newest: dict[str, str | None] = field(default_factory=dict)
     """By container, the incarnation last shown: once another one is, it has ended."""
-    told: set[str] = field(default_factory=set)
+    told: Recent[str, None] = field(default_factory=Recent)
     """Incarnations that the engine has told to have ended."""
 
     def statuses(self, status: ContainerSeen) -> str:
         """Take a status in; what is wrong with it, or nothing."""
-        problem = ""
+        problem, instance = "", status.instance
         before = self.newest.setdefault(status.name, status.instance) if status.instance else None
         if status.instance and before and before != status.instance:
-            self.shown.add(before)
+            self.shown[before] = None
             self.newest[status.name] = status.instance
         if status.last_instance and status.last_exit_code is not None:
             problem = self._end(status.last_instance, status.last_exit_code)
-            self.shown.add(status.last_instance)
+            self.shown[status.last_instance] = None
         if status.instance and status.state == "terminated":
-            self.shown.add(status.instance)
+            self.shown[status.instance] = None
             return problem or self._end(status.instance, status.exit_code)
-        if status.instance in self.shown and status.state == "running":
-            return problem or f"incarnation {status.instance[:12]} had ended, and runs again"
+        if instance and instance in self.shown and status.state == "running":
+            return problem or f"incarnation {instance[:12]} had ended, and runs again"
         return problem
 
     def engine(self, seen: EngineSeen) -> str:
@@ -57,7 +58,7 @@ class Ledger:
             return f"incarnation {seen.instance[:12]} had ended: a restart makes a new one"
         if seen.action != "die":
             return ""
-        self.told.add(seen.instance)
+        self.told[seen.instance] = None
         return self._end(seen.instance, seen.exit_code)
 
     def _end(self, instance: str, code: int | None) -> str:
@@ -73,16 +74,16 @@ class EngineOracle:
 
     pod: PodOracle
     states: dict[str, frozenset[str]] = field(default_factory=dict)
-    killed: set[str] = field(default_factory=set)
-    out_of_memory: set[str] = field(default_factory=set)
+    killed: Recent[str, None] = field(default_factory=Recent)
+    out_of_memory: Recent[str, None] = field(default_factory=Recent)
 
     def take(self, seen: EngineSeen, barred: frozenset[str]) -> EngineStep:
         """Take one event in. After an inexplicable one the container may be anywhere."""
         if seen.action == "oom":
-            self.out_of_memory.add(seen.instance)
+            self.out_of_memory[seen.instance] = None
             return EngineStep()
         if seen.action == "kill":
-            self.killed.add(seen.instance)
+            self.killed[seen.instance] = None
             return EngineStep()
         table = self.pod.table
         before = self.states.get(seen.container, frozenset({table.initial}))

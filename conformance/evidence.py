@@ -1,19 +1,22 @@
-"""What a history gives evidence for, gathered before it is judged.
+"""What a history gives evidence for, gathered ahead of the judge.
 
-Streams may arrive in any order relative to one another, so a fault may be told after what it caused. A step that no
-evidence speaks for (a disk that died, a node that was lost) must not be taken silently; where lines are known to be
-missing, anything may have been in them.
+Streams may arrive in any order relative to one another, so a fault may be told after what it caused: the lines within a
+window ahead are gathered before a line is judged. A step that no evidence speaks for (a disk that died, a node that was
+lost) must not be taken silently; where lines are known to be missing, anything may have been in them.
+
+What is gathered about a pod or a node is forgotten when that is gone; of what it keeps doing, only the last is kept.
 """
 
 from __future__ import annotations
 
 import bisect
 import itertools
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from dataclasses import dataclass, field
 
-from conformance.history import Action, Broken, End, Header
-from conformance.recordings import Recording
+from conformance.history import Action, BadLine, Broken, End, Header
+from conformance.recent import Versions
+from conformance.recordings import Entry
 from conformance.runtime import (
     ControllerSeen,
     EngineSeen,
@@ -41,6 +44,10 @@ NEVER_SILENT = frozenset({"delete", "evict", "expire", "node_terminated"})
 """A deletion is seen, never silent."""
 
 
+OUTAGES = 16
+"""How many outages of a node are remembered."""
+
+
 def is_down(node: NodeSeen) -> bool:
     """Whether an observation shows a node in trouble: known to be unreachable, not ready, or silent."""
     return "False" in (node.reachable, node.ready) or (node.ready == "Unknown" and node.reachable != "Unknown")
@@ -60,6 +67,10 @@ class Outage:
 class Evidence:
     """All of it. Lines are those of the recording."""
 
+    judged: int = 0
+    """The line that is being judged: those gathered are ahead of it."""
+    number: int = 0
+    """The number of the last record of ours."""
     own: bool = False
     ended: bool = False
     lost: bool = False
@@ -96,19 +107,24 @@ class Evidence:
     by_hand: set[str] = field(default_factory=set)
     """Nodes whose records a person has deleted."""
     created: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    """By name of a pod, when we created one; below, when we deleted one, and when we broke a disk of one."""
     deleted: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     broken: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     died: set[tuple[str, str | None]] = field(default_factory=set)
     first: dict[str, int] = field(default_factory=dict)
+    """By uid, when a pod was first seen."""
     uids: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    """The pods of a name, in the order in which they were first seen."""
     probed: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     images: dict[str, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
     reimaged: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     killed: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
-    versions: set[int] = field(default_factory=set)
+    versions: Versions = field(default_factory=Versions)
     """The versions of all frames of the API: of every kind of object."""
-    trouble: dict[str, list[tuple[int, float]]] = field(default_factory=lambda: defaultdict(list))
-    gone: dict[str, list[tuple[int, bool]]] = field(default_factory=lambda: defaultdict(list))
+    trouble: dict[str, float] = field(default_factory=dict)
+    """By node that was ever in trouble, up to which line it may have been so."""
+    gone: dict[str, deque[tuple[int, bool]]] = field(default_factory=lambda: defaultdict(deque))
+    """By node, whether the frames from the last one before the judge on show that it is gone."""
     restarted_kubelets: bool = False
 
     # --- what the judge asks ----------------------------------------------------------------------------------------
@@ -142,7 +158,7 @@ class Evidence:
 
     def in_trouble(self, node: str | None, since: int) -> bool:
         """Whether a node was in trouble at any time from line ``since`` on."""
-        return any(end >= since for _, end in self.trouble.get(node or "", ()))
+        return self.trouble.get(node or "", -1) >= since
 
     def too_early(self, pod: PodSeen, restarts: bool = False) -> bool:
         """Whether a pod that is given up, as this shows, was so before its node can have been lost for the time-out;
@@ -164,7 +180,7 @@ class Evidence:
 
     def gone_about(self, node: str | None, line: int) -> bool:
         """Whether a node is gone by what was last seen of it before ``line``, or by what is seen next."""
-        seen = self.gone.get(node or "", [])
+        seen = self.gone.get(node or "", ())
         before = [gone for at, gone in seen if at < line][-1:]
         after = [gone for at, gone in seen if at > line][:1]
         return any(before + after)
@@ -191,6 +207,53 @@ class Evidence:
         return any(begin <= line < end for line in actions.get(pod.name, ()))
 
     # --- gathering --------------------------------------------------------------------------------------------------
+
+    def take(self, entry: Entry | BadLine) -> None:
+        """Gather what a line gives evidence for."""
+        if isinstance(entry, BadLine):
+            self.lost |= self.own
+            return
+        if entry.stream == "history":
+            self._record(entry)
+        elif (version := entry.api_version) is not None:
+            self.versions.add(version)
+        self._seen(entry.line, entry.what)
+
+    def _record(self, entry: Entry) -> None:
+        match entry.content:
+            case Header(rules=rules, time_out=time_out):
+                self.own, self.rules, self.time_out = True, rules, time_out or 0.0
+            case Action() as action:
+                self._action(entry.line, entry.t, action)
+            case End() | Broken():
+                self.ended = True
+        if entry.version is not None:
+            self.lost |= entry.version > self.number + 1
+            self.number = max(self.number, entry.version)
+
+    def forget(self, pod: PodSeen) -> None:
+        """A pod is gone, and whatever could be told of it has been told."""
+        for known in (self.first, self.probed, self.images, self.reimaged, self.killed):
+            known.pop(pod.uid, None)
+        self.died.discard((pod.name, pod.uid))
+        uids, births = self.uids[pod.name], self.created.get(pod.name, [])
+        if pod.uid in uids:
+            uids[uids.index(pod.uid)] = ""
+        while uids and not uids[0]:  # the k-th pod of a name is of its k-th creation, or of a later one
+            uids.pop(0)
+            self.specs.pop(births.pop(0) if births else 0, None)
+        since = births[0] if births else float("inf")
+        for acts in (self.deleted, self.broken, self.hurt):
+            if pod.name in acts:
+                acts[pod.name] = [line for line in acts[pod.name] if line >= since]
+        if not uids and not births:
+            for names in (self.uids, self.created, self.deleted, self.broken, self.hurt):
+                names.pop(pod.name, None)
+
+    def forget_node(self, name: str) -> None:
+        """A node is gone, and whatever could be told of it has been told."""
+        for known in (self.outages, self.trouble, self.gone):
+            known.pop(name, None)
 
     def _action(self, line: int, t: float, action: Action) -> None:
         if action.refused is not None:
@@ -239,14 +302,15 @@ class Evidence:
         if fault.kind == "break-disk":
             self.broken[fault.target].append(line)
         if fault.kind in NODE_FAULTS:
-            self.trouble[fault.target].append((line, float("inf")))
+            self.trouble[fault.target] = float("inf")
             self.held.add(fault.target)
             outages = self.outages[fault.target]
             if not outages or outages[-1].end < float("inf"):
                 outages.append(Outage(t))
         if fault.kind in NODE_MENDED:
             self.held.discard(fault.target)
-            self.trouble[fault.target] = [(b, min(e, line)) for b, e in self.trouble[fault.target]]
+            if fault.target in self.trouble:
+                self.trouble[fault.target] = min(line, self.trouble[fault.target])
 
     def _seen(self, line: int, what: object) -> None:
         match what:
@@ -269,13 +333,18 @@ class Evidence:
             case ControllerSeen():
                 self.fewest[what.name] = min(what.wanted, self.fewest.get(what.name, what.wanted))
             case NodeSeen():
-                self._outage(what)
-                self.gone[what.name].append((line, what.deleted or what.phase == "Terminated"))
-                if is_down(what):
-                    self.trouble[what.name].append((line, line))
-                elif self.trouble[what.name] and self.trouble[what.name][-1][1] != float("inf"):
-                    begin, _ = self.trouble[what.name][-1]
-                    self.trouble[what.name][-1] = (begin, line)
+                self._node(line, what)
+
+    def _node(self, line: int, seen: NodeSeen) -> None:
+        self._outage(seen)
+        gone = self.gone[seen.name]
+        gone.append((line, seen.deleted or seen.phase == "Terminated"))
+        while len(gone) > 1 and gone[1][0] < self.judged:
+            gone.popleft()
+        if is_down(seen):
+            self.trouble[seen.name] = max(line, self.trouble.get(seen.name, 0))
+        elif self.trouble.get(seen.name, float("inf")) < float("inf"):
+            self.trouble[seen.name] = line
 
     def _outage(self, seen: NodeSeen) -> None:
         """A node is seen down: if we have not done it, nobody knows since when. Or up: if it was seen down before, and
@@ -284,30 +353,8 @@ class Evidence:
         is_open = bool(last) and last[0].end == float("inf")
         if is_down(seen) and not is_open:
             self.outages[seen.name].append(Outage(float("-inf"), seen_down=True))
+            del self.outages[seen.name][:-OUTAGES]
         elif is_down(seen):
             last[0].seen_down = True
         elif is_open and last[0].seen_down and seen.ready == "True" and seen.name not in self.held:
             last[0].end = seen.at
-
-
-def gather(recording: Recording) -> Evidence:
-    """The evidence in a recording."""
-    found = Evidence()
-    number = 0
-    for entry in recording.entries:
-        match entry.content:
-            case Header():
-                found.own, found.rules = True, entry.content.rules
-                found.time_out = entry.content.time_out or 0.0
-            case Action():
-                found._action(entry.line, entry.t, entry.content)
-            case End() | Broken():
-                found.ended = True
-        if entry.stream == "history" and entry.version is not None:
-            found.lost |= entry.version > number + 1
-            number = max(number, entry.version)
-        if entry.api_version is not None:
-            found.versions.add(entry.api_version)
-        found._seen(entry.line, entry.what)
-    found.lost |= found.own and bool(recording.bad)
-    return found

@@ -1,19 +1,27 @@
 """The judgement: a pure function from a recording to findings. The same history gives the same verdicts, always.
 
 Every finding has a rule, a verdict and, where it is not a pass, the place and the reason. Line by line: the order of
-the lines, and each observation by the judge of its kind (`conformance.judges`); then, over the whole, the events that
-must have been recorded, what is still owed when a runtime says that nothing more will happen, goals, and workloads.
+the lines, and each observation by the judge of its kind (`conformance.judges`); when an object is gone, the events that
+must have been recorded of it, and its workloads; at the end, goals, and what is still owed when a runtime says that
+nothing more will happen.
+
+A history may be of any length: memory is for the objects that are there, and for the lines of two windows, in which
+streams may come in any order relative to one another (`conformance.judges.case.WINDOW`).
 """
 
 from __future__ import annotations
 
+import itertools
+from collections import defaultdict, deque
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 import msgspec
 
-from conformance.evidence import NODE_FAULTS, NODE_MENDED, gather
+from conformance.evidence import NODE_FAULTS, NODE_MENDED
 from conformance.history import (
     Action,
+    BadLine,
     Broken,
     ControllerWant,
     EventWant,
@@ -24,13 +32,12 @@ from conformance.history import (
     Seen,
     Want,
 )
-from conformance.judges.case import Case, Finding, Judgement
+from conformance.judges.case import DELIVERY, WINDOW, Case, Finding, Judgement
 from conformance.judges.controllers import ControllerJudge
 from conformance.judges.events import EventJudge
 from conformance.judges.nodes import NodeJudge
 from conformance.judges.pods import PodJudge
 from conformance.judges.rest import RestJudge
-from conformance.judges.scheduling import ScheduleJudge
 from conformance.judges.workloads import WorkloadJudge
 from conformance.recordings import Entry, Recording
 from conformance.runtime import ControllerSeen, EngineSeen, EventSeen, NodeSeen, PodSeen, SandboxSeen
@@ -38,17 +45,40 @@ from conformance.verdict import Verdict, worst
 from conformance.wants import controller_is_so, event_is_so, node_is_so, pod_is_so, want_about, want_told
 from model.profiles import Profile
 
-__all__ = ["Finding", "Judgement", "judge"]
+__all__ = ["DELIVERY", "WINDOW", "Finding", "Judgement", "judge", "judge_lines"]
 
 
-def judge(recording: Recording, profile: Profile) -> Judgement:
+def judge(recording: Recording, profile: Profile, window: int = WINDOW) -> Judgement:
     """Judge a recording by a profile. A judge that breaks is an error, never a pass."""
+    first: list[Entry | BadLine] = [*recording.entries[:1], *recording.bad[:1]]
+    lines = itertools.chain(first, itertools.islice(recording.entries, 1, None))
+    return judge_lines(recording.name, lines, profile, window)
+
+
+def judge_lines(name: str, lines: Iterable[Entry | BadLine], profile: Profile, window: int = WINDOW) -> Judgement:
+    """The same for lines as they are read, however many there are."""
+    case = Case(name, profile, window=window)
     try:
-        return _Judge(Case(recording, profile, gather(recording))).run()
+        return _Judge(case).run(lines)
     except Exception as error:
         reason = f"the judge broke: {type(error).__name__}: {error}; please report it with this history"
         finding = Finding(Verdict.ERROR, (), "history", reason)
-        return Judgement(recording.name, profile.name, Verdict.ERROR, (finding,), {}, len(recording.entries))
+        return Judgement(name, profile.name, Verdict.ERROR, (finding,), {}, case.place)
+
+
+@dataclass
+class _Stream:
+    """What is known of one stream."""
+
+    version: int | None = None
+    latest: object = None
+    """Its last content: a watch that is resumed may repeat it."""
+    watched: bool = False
+    """Something has changed in it: until then ADDED frames list what is there, in any order."""
+    again: bool = False
+    """It has begun again, and lists what is there."""
+    listing: set[str] | None = None
+    """After a watch whose version was gone: the objects, by uid, that the new list has so far."""
 
 
 @dataclass
@@ -57,83 +87,135 @@ class _Judge:
 
     case: Case
     goals: list[tuple[int, Goal]] = field(default_factory=list)
-    latest: dict[str, object] = field(default_factory=dict)
-    """The last content of each stream: a watch that is resumed may repeat it."""
-    watched: set[str] = field(default_factory=set)
-    """Streams in which something has changed: until then ADDED frames list what is there, in any order."""
+    streams: dict[str, _Stream] = field(default_factory=lambda: defaultdict(_Stream))
+    ignored: int = 0
+    newest: int = 0
+    """The greatest version that a frame of any stream had."""
 
     def __post_init__(self) -> None:
         self.nodes = NodeJudge(self.case)
         self.pods = PodJudge(self.case, self.nodes)
         self.controllers = ControllerJudge(self.case, self.pods)
         self.events = EventJudge(self.case, self.pods)
+        self.workloads = WorkloadJudge(self.case, self.pods)
 
-    def run(self) -> Judgement:
-        case = self.case
-        last_t, versions = float("-inf"), dict[str, int]()
-        for entry in case.recording.entries:
-            self._order(entry, last_t, versions)
+    def run(self, lines: Iterable[Entry | BadLine]) -> Judgement:
+        """Judge all lines."""
+        case, last_t = self.case, float("-inf")
+        for entry in self._ahead(lines):
+            case.place += 1
+            case.evidence.judged = entry.line
+            self._order(entry, last_t)
             last_t = max(last_t, entry.t)
             self._take(entry)
+            case.check()
+        case.check(at_end=True)
         if not any("history.order" in rule for f in case.findings for rule in f.rules):
-            case.cover("history.order.time", *(["history.order.version"] if versions else []))
-        self.pods.statuses.judge()
-        self.events.judge()
-        ScheduleJudge(case, self.pods, self.events.book).judge()
+            versioned = any(stream.version is not None for stream in self.streams.values())
+            case.cover("history.order.time", *(["history.order.version"] if versioned else []))
+        self.pods.end()
         RestJudge(case, self.pods, self.controllers).judge()
         self._goals()
         self.nodes.not_shown()
-        WorkloadJudge(case, self.pods).judge()
         return self._judgement()
+
+    def _ahead(self, lines: Iterable[Entry | BadLine]) -> Iterator[Entry]:
+        """The entries, each when the evidence of a window after it has been gathered."""
+        waiting: deque[Entry] = deque()
+        for line in lines:
+            self.case.evidence.take(line)
+            if isinstance(line, Entry):
+                waiting.append(line)
+            if len(waiting) > self.case.window:
+                yield waiting.popleft()
+        while waiting:
+            yield waiting.popleft()
+
+    @property
+    def seen_some(self) -> bool:
+        """Whether any object has been observed."""
+        return self.case.delivery["objects"] > 0
 
     def _judgement(self) -> Judgement:
         case = self.case
         cut = case.evidence.own and not case.evidence.ended
-        seen_some = self.pods.pods or self.nodes.nodes or self.events.book.entries or self.controllers.last
-        if cut or not (seen_some or case.findings):
+        if cut or not (self.seen_some or case.findings):
             reason = "the run was cut off: the history ends before its scenario does" if cut else "nothing was observed"
-            case.findings.append(Finding(Verdict.UNKNOWN, ("history.goal.reached",), "history", reason))
+            case.find(Finding(Verdict.UNKNOWN, ("history.goal.reached",), "history", reason))
         verdict = worst([f.verdict for f in case.findings] or [Verdict.PASS])
         if verdict in (Verdict.SKIP, Verdict.DISABLED) and not any(f.object == "scenario" for f in case.findings):
             verdict = Verdict.PASS
         return Judgement(
-            case.recording.name,
+            case.name,
             case.profile.name,
             verdict,
             tuple(case.findings),
             dict(case.covered),
-            len(case.recording.entries),
-            case.recording.ignored,
+            case.place,
+            self.ignored,
+            case.untold,
+            {kind: case.delivery[kind] for kind in DELIVERY if case.delivery[kind]},
             dict(case.walk.counted),
         )
 
     # --- one line ---------------------------------------------------------------------------------------------------
 
-    def _order(self, entry: Entry, last_t: float, versions: dict[str, int]) -> None:
+    def _order(self, entry: Entry, last_t: float) -> None:
         if entry.t < last_t:
             reason = f"the time falls by {last_t - entry.t:.3f} s: lines were swapped"
             self.case.fail(("history.order.time",), "history", reason, entry.line)
+        stream = self.streams[entry.stream]
+        if entry.expired:
+            self._restarts(stream, "expired")
+            stream.listing = set()
         if entry.version is None:
             return
-        before = versions.get(entry.stream)
-        may_list = entry.listed or (entry.added and not _is_new(entry.content))
-        listing = may_list and entry.stream not in self.watched
-        if not (entry.added or entry.listed):
-            self.watched.add(entry.stream)
-        rising = (
-            before is None
-            or listing
-            or entry.version > before
-            or (
-                entry.version == before
-                and (entry.stream == "docker" or _same(entry.content, self.latest.get(entry.stream)))
-            )
-        )
-        self.latest[entry.stream] = entry.content
-        if not rising:
+        if entry.added and stream.watched and self._is_there(entry):
+            self._restarts(stream, "restarts")
+        may_list = entry.listed or (entry.added and (stream.again or not _is_new(entry.what)))
+        listing = may_list and not stream.watched
+        if not (entry.added or entry.listed) or (isinstance(entry.what, EventSeen) and not may_list):
+            self._changes(stream, entry)
+        elif stream.listing is not None:
+            stream.listing.add(getattr(entry.what, "uid", ""))
+        before = stream.version
+        repeats = entry.version == before and _same(entry.what, stream.latest)
+        rising = before is None or entry.version > before or (entry.version == before and entry.stream == "docker")
+        if not (rising or listing or repeats):
             reason = f"version {entry.version} comes after {before}: frames were swapped"
             self.case.fail(("history.order.version",), f"stream {entry.stream}", reason, entry.line)
-        versions[entry.stream] = max(entry.version, before or entry.version)
+        self.case.delivery["repeated"] += repeats
+        if entry.api_version is not None:
+            self.case.delivery["late"] += entry.api_version < self.newest and not listing
+            self.newest = max(entry.api_version, self.newest)
+        stream.latest, stream.version = entry.what, max(entry.version, before or entry.version)
+
+    def _restarts(self, stream: _Stream, how: str) -> None:
+        """A watch begins again: with a list of what is there, in any order."""
+        self.case.delivery[how] += 1
+        stream.watched, stream.again = False, True
+
+    def _changes(self, stream: _Stream, entry: Entry) -> None:
+        """Something changes: the list of what is there is over."""
+        stream.watched, stream.again = True, False
+        if stream.listing is not None and isinstance(entry.what, PodSeen):
+            self.case.delivery["unseen"] += self.pods.unseen(stream.listing | {entry.what.uid})
+        stream.listing = None
+
+    def _is_there(self, entry: Entry) -> bool:
+        """Whether an object that is said to be new is known, as it was then or older: a watch has begun again."""
+        version = entry.version or 0
+        match entry.what:
+            case PodSeen(uid=uid) if uid in self.pods.pods:
+                return version >= (self.pods.pods[uid].version or version)
+            case NodeSeen(name=name) if frames := self.nodes.frames.get(name):
+                return version >= (frames[-1].version or version)
+            case EventSeen(object_name=name, id=id):
+                return version == getattr(self.events.book.latest(name, id), "version", None)
+            case ControllerSeen(name=name):
+                return name in self.controllers.last
+            case _:
+                return False
 
     def _take(self, entry: Entry) -> None:
         if isinstance(entry.content, Seen):
@@ -148,7 +230,7 @@ class _Judge:
             case Broken(skip=skip, reason=reason):
                 verdict = Verdict.SKIP if skip else Verdict.ERROR
                 rules = self.case.evidence.rules
-                self.case.findings.append(Finding(verdict, rules, "scenario", reason, entry.line))
+                self.case.find(Finding(verdict, rules, "scenario", reason, entry.line))
             case PodSeen() as seen:
                 self.pods.take(entry, seen)
             case NodeSeen() as seen:
@@ -161,7 +243,10 @@ class _Judge:
                 self.pods.engine(entry.line, seen)
             case SandboxSeen() as seen:
                 self.pods.sandbox(entry.line, seen)
-        self.goals = [(line, goal) for line, goal in self.goals if not self._reached(goal)]
+            case None:
+                self.ignored += 1
+        if self.goals:
+            self.goals = [(line, goal) for line, goal in self.goals if not self._reached(goal)]
 
     def _action(self, line: int, action: Action) -> None:
         case = self.case
@@ -205,13 +290,14 @@ class _Judge:
     def _is_so(self, want: Want) -> bool:
         match want:
             case PodWant(pod=name):
-                known = self.pods.named(name)
-                return known is not None and pod_is_so(known.oracle.last, want)
+                if known := self.pods.named(name):
+                    return pod_is_so(known.oracle.last, want)
+                return want.gone and name in self.pods.retired
             case NodeWant(node=name):
                 nodes = self.nodes.nodes
                 return name in nodes and node_is_so(nodes[name].last, want)
             case EventWant():
-                return any(event_is_so(event, want) for _, event in self.events.book.entries.get(want.pod, ()))
+                return any(event_is_so(event, want) for event in self.events.book.about(want.pod))
             case ControllerWant():
                 return controller_is_so((k.oracle.last for k in self.pods.pods.values() if k.oracle.last), want)
 
@@ -222,13 +308,14 @@ class _Judge:
             certain = case.quiescent and not case.evidence.lost
             why = "nothing more will happen" if certain else "the deadline passed: it may have happened"
             target = want_about(goal.want)
-            observed = self.pods.named(target) or target in self.nodes.nodes or isinstance(goal.want, ControllerWant)
+            known = self.pods.named(target) or target in self.pods.retired or target in self.nodes.nodes
+            observed = known or isinstance(goal.want, ControllerWant)
             if not observed:
                 why = f"{target} was never observed; {why}"
             verdict = Verdict.FAIL if certain else Verdict.UNKNOWN
             if certain:
                 case.walk.fail(f"pod {target}", rules)
-            case.findings.append(Finding(verdict, rules, "goal", f"not seen: {want_told(goal.want)}; {why}", line))
+            case.find(Finding(verdict, rules, "goal", f"not seen: {want_told(goal.want)}; {why}", line))
 
 
 def _same(content: object, before: object) -> bool:
@@ -238,6 +325,7 @@ def _same(content: object, before: object) -> bool:
     return msgspec.structs.replace(content, at=0.0) == msgspec.structs.replace(before, at=0.0)
 
 
-def _is_new(content: object) -> bool:
-    """Whether an ADDED frame shows a pod that has just been created, rather than one that was there before."""
-    return isinstance(content, PodSeen) and content.node is None and not content.containers
+def _is_new(what: object) -> bool:
+    """Whether an ADDED frame shows something that has just been created, rather than what was there before: an event,
+    or a pod that nothing has been done with."""
+    return isinstance(what, EventSeen) or (isinstance(what, PodSeen) and what.node is None and not what.containers)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any, BinaryIO
+from typing import Any
 
 import msgspec
 
@@ -15,9 +15,6 @@ from model import noderecord, scheduler
 from model.noderecord import Record, Refusal, Version
 
 _KIND = re.compile(rb'"kind"\s*:\s*"(Minion|Node)"')
-
-SNIFFED = 65536
-"""Bytes at the beginning of a file that tell whether it holds a node record."""
 
 VERSIONS: tuple[Version, ...] = ("v1beta1", "v1beta3")
 
@@ -100,12 +97,9 @@ SHAPES: dict[Version, type[msgspec.Struct]] = {"v1beta1": _Minion, "v1beta3": _N
 # --- reading --------------------------------------------------------------------------------------------------------
 
 
-def looks_like_one(file: BinaryIO) -> bool:
-    """Whether a file, which stays where it is, holds one node record rather than a history: not several objects, nor
-    one that holds others. What is no JSON may be a record with a mistake in it."""
-    begin = file.tell()
-    head = file.read(SNIFFED)
-    file.seek(begin)
+def looks_like_one(head: bytes) -> bool:
+    """Whether a file that begins like this holds one node record rather than a history: not several objects, nor one
+    that holds others. What is no JSON may be a record with a mistake in it."""
     if not _KIND.search(head) or any(word in head for word in (b'"stream"', b'"seq"', b'"object"', b'"items"')):
         return False
     try:

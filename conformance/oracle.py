@@ -331,7 +331,7 @@ class PodOracle:
             if forced:
                 possible.setdefault(forced, self._record_rules(record))
                 continue
-            for classes in _mixtures(self._classes(members, seen)):
+            for classes in sorted(_mixtures(self._classes(members, seen)), key=sorted):
                 phase, row = pod.decide(self.policy, classes)
                 possible.setdefault(phase, self.held(*row.rules))
         rules = tuple(dict.fromkeys((*self._given_up(seen), *(rule for found in possible.values() for rule in found))))

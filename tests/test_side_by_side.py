@@ -950,6 +950,8 @@ def misfortunes() -> Iterator[World]:
         target = runtime.NODE_CONTROLLER if kind == "restart-controller" else target
         yield World(policy, seed_, (NODE, *pods, Deed(20.0, kind, target, "c1"), late))
         yield World(policy, seed_, (NODE, *pods, *lost, Deed(3.0, "cut-node", "n2"), late))
+    for policy, seed_ in itertools.product(POLICIES, range(4)):
+        yield World(policy, seed_, (Deed(5.0, "cloud", "n1"), *pods, Deed(20.0, "cloud", ""), late))
 
 
 @functools.cache

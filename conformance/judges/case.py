@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import msgspec
 
 from conformance import oracle
 from conformance.coverage import Counted, Walk
 from conformance.evidence import Evidence
-from conformance.recordings import Recording
 from conformance.verdict import Verdict, worst
 from model.profiles import Profile
+
+WINDOW = 10_000
+"""How many lines streams may lag behind one another: so many are read ahead of the one that is judged, and so many wait
+behind it until what a line tells is compared with what other streams tell."""
+
+FINDINGS = 10_000
+"""How many findings are told one by one; of more, only what is the first of its rules and verdict."""
 
 
 class Finding(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -46,6 +54,10 @@ class Judgement(msgspec.Struct, frozen=True, omit_defaults=True):
     covered: dict[str, int]
     frames: int
     ignored: int = 0
+    untold: int = 0
+    """How many failures there are besides, like those that are told."""
+    delivery: dict[str, int] = {}
+    """How the lines came, as far as it is worth telling: by kind of event (`DELIVERY`), how often."""
     coverage: dict[str, Counted] = {}
 
     def by_rule(self) -> dict[str, Verdict]:
@@ -59,14 +71,36 @@ class Judgement(msgspec.Struct, frozen=True, omit_defaults=True):
         return {rule: worst(verdicts) for rule, verdicts in found.items()}
 
 
+DELIVERY = {
+    "objects": "objects, interleaved",
+    "restarts": "restarts of a watch",
+    "expired": "watches that ended, as their version was gone",
+    "repeated": "frames that came again",
+    "late": "frames that came after newer ones of other streams",
+    "unseen": "objects that went while no watch was there to see it",
+}
+"""What is counted of how the lines came."""
+
+
 @dataclass
 class Case:
     """What all judges know, and what they have found."""
 
-    recording: Recording
+    name: str
     profile: Profile
-    evidence: Evidence
+    evidence: Evidence = field(default_factory=Evidence)
+    window: int = WINDOW
+    place: int = 0
+    """How many lines have been judged."""
+    waiting: deque[tuple[int, Callable[[], None]]] = field(default_factory=deque)
+    """Checks that wait until the lines around one are known, each with the number of that."""
+    on_gone: list[Callable[[str, str], None]] = field(default_factory=list)
+    """Who keeps something of an object (by name and uid) that is to be forgotten."""
     findings: list[Finding] = field(default_factory=list)
+    kinds: set[tuple[Verdict, tuple[str, ...]]] = field(default_factory=set)
+    """The verdicts and rules of all findings."""
+    untold: int = 0
+    delivery: Counter[str] = field(default_factory=Counter)
     covered: Counter[str] = field(default_factory=Counter)
     down: set[str] = field(default_factory=set)
     """Nodes that a fault of ours holds down."""
@@ -92,13 +126,40 @@ class Case:
         """Count rules as seen to hold, as far as they are of the profile."""
         self.covered.update(self.held(*rules))
 
+    def later(self, check: Callable[[], None]) -> None:
+        """Make a check when the lines after this one are known, too: a window later, or at the end."""
+        self.waiting.append((self.place, check))
+
+    def last(self, forget: Callable[[], None]) -> None:
+        """Forget something when nothing waits any more that may ask for it."""
+        self.later(partial(self.later, forget))
+
+    def check(self, *, at_end: bool = False) -> None:
+        """Make the checks that have waited long enough; at the end all of them."""
+        while self.waiting and (at_end or self.waiting[0][0] + self.window <= self.place):
+            self.waiting.popleft()[1]()
+
+    def gone(self, name: str, uid: str) -> None:
+        """An object is gone, and whatever could be told of it has been told."""
+        for forget in self.on_gone:
+            forget(name, uid)
+
+    def find(self, finding: Finding) -> None:
+        """Keep a finding. There may be very many, and one place may be enough to see why."""
+        kind = (finding.verdict, finding.rules)
+        if len(self.findings) < FINDINGS or kind not in self.kinds:
+            self.findings.append(finding)
+            self.kinds.add(kind)
+        else:
+            self.untold += 1
+
     def fail(
         self, rules: tuple[str, ...], name: str, reason: str, line: int, last_line: int = 0, allowed: str = ""
     ) -> None:
         """Something contradicts these rules. Nothing is found if none of them is of the profile."""
         held = self.held(*rules)
         if held or not rules:
-            self.findings.append(Finding(Verdict.FAIL, held, name, reason, line, last_line, allowed))
+            self.find(Finding(Verdict.FAIL, held, name, reason, line, last_line, allowed))
             self.walk.fail(name, held)
 
     def holds(self, ok: bool, rules: tuple[str, ...], name: str, reason: str, line: int, allowed: str = "") -> None:
@@ -109,8 +170,5 @@ class Case:
             self.fail(rules, name, reason, line, 0, allowed)
 
     def gapless(self, begin: int | None, end: int | None) -> bool:
-        """Whether no frame can be missing between two versions of the API: in v0.17.0 one counter gives every change of
-        any object its version, so a version that some frame has cannot be that of a missing one."""
-        if begin is None or end is None:
-            return False
-        return all(version in self.evidence.versions for version in range(begin + 1, end))
+        """Whether no frame can be missing between two versions of the API."""
+        return self.evidence.versions.gapless(begin, end)

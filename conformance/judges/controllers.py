@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 
 from conformance.judges.case import Case
 from conformance.judges.pods import PodJudge
@@ -40,22 +41,20 @@ class ControllerJudge:
                   line)  # fmt: skip
         if seen.counted == len(self.active(seen)):
             self.case.cover("replication.count.status")
+        self.case.delivery["objects"] += seen.name not in self.last
         self.last[seen.name] = seen
+        if seen.deleted:
+            self.case.last(partial(self._retire, seen))
+
+    def _retire(self, seen: ControllerSeen) -> None:
+        if self.last.get(seen.name) is seen:
+            del self.last[seen.name]
+            self.case.gone(seen.name, seen.uid)
 
     def active(self, controller: ControllerSeen) -> list[str]:
         """The names of the pods that count for a controller, by what was last seen of them."""
-        last = [known.oracle.last for known in self.pods.pods.values() if known.oracle.last]
-        return [
-            seen.name
-            for seen in last
-            if not seen.deleted
-            and seen.phase not in TERMINAL
-            and (
-                controller.selector.items() <= seen.labels.items()
-                if controller.selector
-                else seen.owner == controller.name
-            )
-        ]
+        last = [known.oracle.last for known in self.pods.of_controller(controller) if known.oracle.last]
+        return [seen.name for seen in last if not seen.deleted and seen.phase not in TERMINAL]
 
 
 def told(labels: dict[str, str]) -> str:

@@ -7,11 +7,15 @@ import itertools
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 from conformance.exits import EventBook
 from conformance.exits import Exit as KnownExit
 from conformance.judges.case import Case, Finding
+from conformance.judges.nodes import Frame
 from conformance.judges.pods import KnownPod, PodJudge
+from conformance.judges.scheduling import ScheduleJudge
+from conformance.recent import Recent
 from conformance.recordings import Entry
 from conformance.runtime import EventSeen, NodeSeen
 from conformance.verdict import Verdict
@@ -22,6 +26,9 @@ STEPS = ("created", "started", "killing")
 
 INSTANCE = re.compile(r"(?:Created with docker id|Started with docker id|Killing) ([0-9a-f]{12,64})")
 """The instance that a message names."""
+
+INSTANCES = 100_000
+"""How many instances are remembered, of all pods."""
 
 SAYS: dict[str, Callable[[NodeSeen], bool]] = {
     "online": lambda node: node.ready != "True",
@@ -38,29 +45,43 @@ class EventJudge:
     case: Case
     pods: PodJudge
     book: EventBook = field(default_factory=EventBook)
-    framed: list[tuple[int, EventSeen]] = field(default_factory=list)
-    """The events that frames of a v0.17.0 cluster tell, with their lines."""
+    done: Recent[str, tuple[int, str]] = field(default_factory=lambda: Recent(INSTANCES))
+    """By instance, what a kubelet did to it last, and the event that told so."""
+
+    def __post_init__(self) -> None:
+        self.schedule = ScheduleJudge(self.case, self.pods, self.book)
+        self.pods.on_end.append(self.exits)
+        self.case.on_gone.append(self._forget)
 
     def take(self, entry: Entry, seen: EventSeen) -> None:
         """Judge one event."""
         if self.case.profile.name == "v0.17.0" and entry.framed:
-            self.framed.append((entry.line, seen))
-            before = next((e for _, e in self.book.entries[seen.object_name] if e.id == seen.id), None)
+            page = self.book.pages[seen.object_name]
             self._kind(entry.line, seen)
-            self._again(entry.line, seen, before)
+            self._again(entry.line, seen, page.latest.get(seen.id))
+            self.case.later(partial(self._beside, entry.line, seen))
+        if seen.object_kind == events.POD and seen.object_uid:
+            self.pods.expect(seen.object_uid, seen.object_name)
+        self.schedule.take(seen)
         self.book.add(entry.line, seen)
 
-    def judge(self) -> None:
-        """Judge all events together."""
-        self.exits()
-        for line, seen in self.framed:
-            if seen.object_kind == events.POD:
-                self._of_pod(line, seen)
-            elif seen.object_kind == events.NODE:
-                self._of_node(line, seen)
-            elif seen.object_kind == events.CONTROLLER:
-                self._of_controller(line, seen)
-        self._instances()
+    def _beside(self, line: int, seen: EventSeen) -> None:
+        """Judge an event beside its object."""
+        if seen.object_kind == events.POD:
+            self._of_pod(line, seen)
+        elif seen.object_kind == events.NODE:
+            self._of_node(line, seen)
+        elif seen.object_kind == events.CONTROLLER:
+            self._of_controller(line, seen)
+        self._instance(line, seen)
+
+    def _forget(self, name: str, uid: str) -> None:
+        if name not in self.pods.names:
+            self.book.pages.pop(name, None)
+        elif name in self.book.pages:
+            counts = self.book.pages[name].counts
+            for key in [key for key in counts if key[0] == uid]:
+                del counts[key]
 
     # --- one event --------------------------------------------------------------------------------------------------
 
@@ -96,12 +117,11 @@ class EventJudge:
         """An event that is seen again has happened again: it is the same but for its count and last time."""
         if before is None:
             return
-        latest = max((e for _, e in self.book.entries[seen.object_name] if e.id == seen.id), key=lambda e: e.count)
         alike = (seen.reason, seen.message, seen.source, seen.first_at) == (
             before.reason, before.message, before.source, before.first_at)  # fmt: skip
-        grown = seen.count >= latest.count and seen.recorded_at >= latest.recorded_at
+        grown = seen.count >= before.count and seen.recorded_at >= before.recorded_at
         self.case.holds(alike and grown, ("pod.event.merged",), _object(seen),
-                        f"event {seen.id} is seen again, with count {seen.count} after {latest.count}, and "
+                        f"event {seen.id} is seen again, with count {seen.count} after {before.count}, and "
                         f"{'' if alike else 'not '}the same", line)  # fmt: skip
 
     # --- an event beside its object ---------------------------------------------------------------------------------
@@ -126,13 +146,13 @@ class EventJudge:
     def _of_node(self, line: int, seen: EventSeen) -> None:
         """What the kubelet tells of its node's record, it has read there. Both times are of its own clock."""
         said = SAYS.get(seen.reason)
-        frames = [frame for frame in self.pods.nodes.frames[seen.object_name] if frame[1].heartbeat_at is not None]
+        frames = [f for f in self.pods.nodes.frames.get(seen.object_name, ()) if f.seen.heartbeat_at is not None]
         if said is None or seen.first_at != seen.recorded_at:
             return
         around = _around(frames, seen.recorded_at)
-        sure = around and all(self.case.gapless(a[0], b[0]) for a, b in itertools.pairwise(around))
+        sure = around and all(self.case.gapless(a.version, b.version) for a, b in itertools.pairwise(around))
         kind = events.BY_NAME[seen.reason]
-        if any(said(frame) for _, frame in around):
+        if any(said(frame.seen) for frame in around):
             self.case.cover(*kind.rules)
         elif sure:
             self.case.fail(kind.rules, _object(seen), f"{seen.reason!r}, but its record never said so", line)
@@ -145,47 +165,44 @@ class EventJudge:
             self.case.holds(owner == seen.object_name, ("replication.event.create",), _object(seen),
                             f"{seen.message!r}, but the owner of that is {owner}", line, seen.object_name)  # fmt: skip
 
-    def _instances(self) -> None:
+    def _instance(self, line: int, seen: EventSeen) -> None:
         """A kubelet records what it did to an instance in the order in which it did it, each once."""
-        done: dict[str, tuple[int, str]] = {}
-        for line, seen in self.framed:
-            told = INSTANCE.match(seen.message)
-            if told is None or seen.reason not in STEPS:
-                continue
-            instance, step = told[1], STEPS.index(seen.reason)
-            last, before = done.get(instance, (-1, ""))
-            kind = events.BY_NAME[seen.reason]
-            self.case.holds(step > last or before == seen.id, kind.rules, _object(seen),
-                            f"{seen.reason!r} of {instance[:12]} comes after {STEPS[last]!r}", line)  # fmt: skip
-            if seen.reason == "killing":
-                self.case.cover("pod.event.killing.only")
-            done[instance] = (max(step, last), seen.id)
+        told = INSTANCE.match(seen.message)
+        if told is None or seen.reason not in STEPS:
+            return
+        instance, step = told[1], STEPS.index(seen.reason)
+        last, before = self.done.get(instance, (-1, ""))
+        kind = events.BY_NAME[seen.reason]
+        self.case.holds(step > last or before == seen.id, kind.rules, _object(seen),
+                        f"{seen.reason!r} of {instance[:12]} comes after {STEPS[last]!r}", line)  # fmt: skip
+        if seen.reason == "killing":
+            self.case.cover("pod.event.killing.only")
+        self.done[instance] = (max(step, last), seen.id)
 
     # --- the events of the document ---------------------------------------------------------------------------------
 
-    def exits(self) -> None:
-        """Every end of a container that is known of, and every disk that died, must have been recorded."""
-        if not self.case.profile.exit_events:
+    def exits(self, known: KnownPod) -> None:
+        """Every end of a container of a pod that is known of, and the death of its disk, must have been recorded."""
+        if not self.case.profile.exit_events or known.failed:
             return
-        for known in self.pods.pods.values():
-            by_us = self.case.evidence.own and not self.case.evidence.disk_died(known.first)
-            for name, reason, rule, ends in [] if known.failed else known.exits.due(known.first.policy, by_us):
-                of = None if rule == "pod.event.oom-error" else name
-                if (count := self.book.count(known.first, reason, of)) >= len(ends):
-                    self.case.cover(rule)
-                    continue
-                how = f"container {name} ended {len(ends)}× in {ends[0].state}"
-                what = f"{how}, but {count} events '{reason}' are recorded"
-                self._absent(known, (rule,), what, name, ends[count])
-            if by_us and not known.failed:
-                self._all_recorded(known)
-            records = [pod.standing(record) for record in known.oracle.belief]
-            if known.oracle.last and not known.failed and set(records) == {"DiskDied"}:
-                if self.book.count(known.first, "disk-died", None):
-                    self.case.cover("pod.event.disk-died")
-                else:
-                    end = KnownExit("Killed", None, None, known.line, float("inf"))
-                    self._absent(known, ("pod.event.disk-died",), "its disk died, and no event is recorded", "", end)
+        by_us = self.case.evidence.own and not self.case.evidence.disk_died(known.first)
+        for name, reason, rule, ends, before in known.exits.due(known.first.policy, by_us):
+            of, due = None if rule == "pod.event.oom-error" else name, before + len(ends)
+            if (count := self.book.count(known.first, reason, of)) >= due:
+                self.case.cover(rule)
+                continue
+            how = f"container {name} ended {due}× in {ends[0].state}"
+            what = f"{how}, but {count} events '{reason}' are recorded"
+            self._absent(known, (rule,), what, name, ends[max(0, count - before)])
+        if by_us:
+            self._all_recorded(known)
+        records = [pod.standing(record) for record in known.oracle.belief]
+        if known.oracle.last and set(records) == {"DiskDied"}:
+            if self.book.count(known.first, "disk-died", None):
+                self.case.cover("pod.event.disk-died")
+            else:
+                end = KnownExit("Killed", None, None, known.line, float("inf"))
+                self._absent(known, ("pod.event.disk-died",), "its disk died, and no event is recorded", "", end)
 
     def _all_recorded(self, known: KnownPod) -> None:
         """At rest, there are as many events as ends, also of those that no status has shown."""
@@ -209,7 +226,7 @@ class EventJudge:
             verdict, reason = Verdict.UNKNOWN, f"{what} so far; it may have come later"
         else:
             verdict, reason = Verdict.FAIL, f"{what}; {proof}"
-        self.case.findings.append(Finding(verdict, rules, f"pod {known.first.name}", reason, end.line))
+        self.case.find(Finding(verdict, rules, f"pod {known.first.name}", reason, end.line))
 
 
 def _object(seen: EventSeen) -> str:
@@ -219,9 +236,9 @@ def _object(seen: EventSeen) -> str:
 KINDS = {events.POD: "pod", events.NODE: "node", events.CONTROLLER: "controller"}
 
 
-def _around(frames: list[tuple[int | None, NodeSeen]], at: float) -> list[tuple[int | None, NodeSeen]]:
+def _around(frames: list[Frame], at: float) -> list[Frame]:
     """The frames of a node from the last one whose heartbeat was before a time to the first one after it. Empty if
     there are not both."""
-    before = [n for n, (_, frame) in enumerate(frames) if (frame.heartbeat_at or 0.0) < at]
-    after = [n for n, (_, frame) in enumerate(frames) if (frame.heartbeat_at or 0.0) > at]
+    before = [n for n, frame in enumerate(frames) if (frame.seen.heartbeat_at or 0.0) < at]
+    after = [n for n, frame in enumerate(frames) if (frame.seen.heartbeat_at or 0.0) > at]
     return frames[before[-1] : after[0] + 1] if before and after and before[-1] < after[0] else []

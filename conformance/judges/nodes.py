@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from dataclasses import dataclass, field
+from functools import partial
 
 from conformance import oracle
 from conformance.evidence import is_down
@@ -22,6 +23,23 @@ NODE_PHASE_RULES = (
 REACHABLE_RULES = ("node.condition.kinds", "node.condition.reachable")
 
 
+FRAMES = 8
+"""How many frames of a node are kept, besides those within the window."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One frame of a node: its place among the lines, its version, and what it shows."""
+
+    place: int
+    version: int | None
+    seen: NodeSeen
+
+    def before(self, version: int | None) -> bool:
+        """Whether it is certain that it shows the node as it was before a version."""
+        return self.version is not None and version is not None and self.version < version
+
+
 @dataclass
 class NodeJudge:
     """The judge of all nodes of a case."""
@@ -29,19 +47,23 @@ class NodeJudge:
     case: Case
     nodes: dict[str, NodeOracle] = field(default_factory=dict)
     lines: dict[str, int] = field(default_factory=dict)
-    frames: dict[str, list[tuple[int | None, NodeSeen]]] = field(default_factory=lambda: defaultdict(list))
-    """All frames of a node, with their versions."""
+    frames: dict[str, deque[Frame]] = field(default_factory=lambda: defaultdict(deque))
+    """The last frames of a node."""
+    reported: set[str] = field(default_factory=set)
+    """The records, by uid, that have had a condition Ready."""
     records: Counter[str] = field(default_factory=Counter)
     """How many records of a node were seen: each has a uid of its own."""
+    seen_some: bool = False
     shown: set[str] = field(default_factory=set)
     """Fields of nodes that were shown at least once."""
 
     def take(self, entry: Entry, seen: NodeSeen) -> None:
         """Judge one observation of a node."""
-        line = entry.line
+        line, self.seen_some = entry.line, True
         known = self.nodes.get(seen.name)
         if known is None or (known.last and known.last.uid != seen.uid):
             self.records[seen.name] += 1
+            self.case.delivery["objects"] += 1
             self._record(line, seen)
             known = self.nodes[seen.name] = NodeOracle(self.case.profile)
             self.case.walk.forget(f"node {seen.name}")
@@ -75,8 +97,30 @@ class NodeJudge:
         if self.case.profile.name == "v0.17.0":
             self._condition(line, seen)
             self._since(entry, seen, before)
-        self.frames[seen.name].append((entry.api_version, seen))
+        self._keep(entry, seen)
         self.lines[seen.name] = line
+        if seen.deleted:
+            self.case.last(partial(self._retire, seen))
+
+    def _keep(self, entry: Entry, seen: NodeSeen) -> None:
+        if seen.ready is not None:
+            self.reported.add(seen.uid)
+        frames = self.frames[seen.name]
+        frames.append(Frame(self.case.place, entry.api_version, seen))
+        while len(frames) > FRAMES and frames[0].place + 2 * self.case.window < self.case.place:
+            frames.popleft()
+
+    def _retire(self, seen: NodeSeen) -> None:
+        """Forget a node that is gone, unless it has come back."""
+        self.reported.discard(seen.uid)
+        known = self.nodes.get(seen.name)
+        if known is not None and known.last is seen:
+            for of in (self.nodes, self.lines, self.frames):
+                of.pop(seen.name, None)
+            self.case.evidence.forget_node(seen.name)
+            self.case.gone(seen.name, seen.uid)
+            if not self.case.evidence.own:
+                del self.records[seen.name]
 
     def _record(self, line: int, seen: NodeSeen) -> None:
         """A record of a node is new: somebody must have made it, or the cloud lists it and is followed."""
@@ -99,7 +143,7 @@ class NodeJudge:
         why = f"Ready is {seen.ready}, with the reason {seen.ready_reason!r}"
         fits = seen.ready_reason in reasons
         self.case.holds(fits, postings[0].rules, f"node {seen.name}", why, line, " or ".join(map(repr, reasons)))
-        reported = any(frame.uid == seen.uid and frame.ready is not None for _, frame in self.frames[seen.name])
+        reported = seen.uid in self.reported
         if fits and seen.ready_reason == NEVER_POSTED:
             self.case.holds(not reported, ("node.condition.never-reported",), f"node {seen.name}",
                             "is said to have never reported, but it had", line)  # fmt: skip
@@ -108,7 +152,7 @@ class NodeJudge:
         """What a frame must have of the one before: the heartbeat of a silent node, and no other conditions."""
         if before is None or before.uid != seen.uid or seen.deleted:
             return
-        name, certain = f"node {seen.name}", self.case.gapless(self.frames[seen.name][-1][0], entry.api_version)
+        name, certain = f"node {seen.name}", self.case.gapless(self.frames[seen.name][-1].version, entry.api_version)
         if more := set(seen.conditions) - set(before.conditions) - {"Ready"}:
             reason = f"has a new condition {', '.join(sorted(more))}"
             self.case.fail(("node.condition.only-ready",), name, reason, entry.line, 0, "Ready")
@@ -136,9 +180,10 @@ class NodeJudge:
         marked = bool(node and node.last and node.last.unschedulable)
         return node is not None and (marked or not any(is_candidate(s) for s in node.states))
 
-    def lost(self) -> set[str]:
-        """The nodes that are lost now, by what was done to them or seen of them."""
-        return self.case.down | {node.last.name for node in self.nodes.values() if node.last and is_down(node.last)}
+    def is_lost(self, name: str | None) -> bool:
+        """Whether a node is lost now, by what was done to it or seen of it."""
+        node = self.nodes.get(name or "")
+        return name in self.case.down or (node is not None and node.last is not None and is_down(node.last))
 
     def not_shown(self) -> None:
         """What a recording cannot show is told as skipped: an unseen phase or condition is no failure."""
@@ -147,5 +192,5 @@ class NodeJudge:
             (REACHABLE_RULES, "reachable", "condition NodeReachable (v0.17.0 knows none: NODE-COND-1)"),
         ):
             unseen = tuple(r for r in self.case.held(*rules) if r not in self.case.covered)
-            if self.nodes and unseen and shown not in self.shown and self.case.profile.name == "seed":
-                self.case.findings.append(Finding(Verdict.SKIP, unseen, "nodes", f"the recording shows no {what}"))
+            if self.seen_some and unseen and shown not in self.shown and self.case.profile.name == "seed":
+                self.case.find(Finding(Verdict.SKIP, unseen, "nodes", f"the recording shows no {what}"))

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 
 from conformance import oracle
 from conformance.coverage import HOME
 from conformance.engine import EngineOracle, Ledger
-from conformance.exits import Exits
+from conformance.exits import Exit, Exits
 from conformance.judges.case import Case
 from conformance.judges.nodes import NodeJudge
 from conformance.judges.statuses import StatusJudge
 from conformance.oracle import PodOracle
+from conformance.recent import Recent
 from conformance.recordings import Entry
-from conformance.runtime import ContainerSeen, EngineSeen, PodSeen, SandboxSeen
+from conformance.runtime import ContainerSeen, ControllerSeen, EngineSeen, PodSeen, SandboxSeen
 from model import container, pod
 from model.lts.table import Row
 
@@ -22,7 +25,11 @@ PHASE_TABLE = frozenset(rule for decision in pod.DECISIONS for rule in decision.
 """The rules by which the phase is made of the containers' states."""
 
 
-@dataclass
+RETIRED = 100_000
+"""How many pods are remembered as gone, for one of them may come back."""
+
+
+@dataclass(eq=False)
 class KnownPod:
     """What is known of one pod."""
 
@@ -52,10 +59,18 @@ class PodJudge:
 
     case: Case
     nodes: NodeJudge
-    sandboxes: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    sandboxes: dict[str, Recent[str, None]] = field(default_factory=lambda: defaultdict(Recent))
     """The sandboxes of a pod, by its uid, that have ended."""
     pods: dict[str, KnownPod] = field(default_factory=dict)
-    """By uid."""
+    """By uid: those that are there, or have gone within the window."""
+    retired: Recent[str, None] = field(default_factory=lambda: Recent(RETIRED))
+    """The names and the uids of pods that are gone for longer."""
+    owned: dict[str, dict[str, KnownPod]] = field(default_factory=lambda: defaultdict(dict))
+    """Pods by the name of their controller, and uid."""
+    labelled: dict[tuple[str, str], dict[str, KnownPod]] = field(default_factory=lambda: defaultdict(dict))
+    """Pods by label, and uid."""
+    expected: set[str] = field(default_factory=set)
+    """Pods, by uid, that something has been told of before any frame has shown them."""
     names: dict[str, str] = field(default_factory=dict)
     """The uid that a name had last."""
     early: dict[str, list[tuple[int, EngineSeen]]] = field(default_factory=lambda: defaultdict(list))
@@ -67,9 +82,95 @@ class PodJudge:
     have been so since."""
     removed: Counter[str] = field(default_factory=Counter)
     """By replication controller of ours, how many of its pods vanished that were too many."""
+    on_binding: Callable[[KnownPod], None] = lambda known: None
+    on_exit: Callable[[KnownPod, str, int, Exit], None] = lambda known, name, number, end: None
+    """Who wants to know that a pod was bound; and that the end of a container (by name and number) is forgotten."""
+    on_end: list[Callable[[KnownPod], None]] = field(default_factory=list)
+    """Who has something to say when a pod is gone, or the history ends."""
 
     def __post_init__(self) -> None:
         self.statuses = StatusJudge(self.case)
+
+    # --- which pods there are ---------------------------------------------------------------------------------------
+
+    def of_controller(self, controller: ControllerSeen) -> Iterable[KnownPod]:
+        """The pods that a controller's selector selects; without one, those that it made."""
+        if not controller.selector:
+            return list(self.owned.get(controller.name, {}).values())
+        selected = [self.labelled.get(label, {}) for label in controller.selector.items()]
+        fewest = min(selected, key=len)
+        return [known for uid, known in fewest.items() if all(uid in pods for pods in selected)]
+
+    def _index(self, seen: PodSeen, before: PodSeen | None, known: KnownPod) -> None:
+        """Keep the pod among those of its controller, and of its labels."""
+        if before is not None and (before.owner, before.labels) == (seen.owner, seen.labels):
+            return
+        self._unindex(before)
+        if seen.owner:
+            self.owned[seen.owner][seen.uid] = known
+        for label in seen.labels.items():
+            self.labelled[label][seen.uid] = known
+
+    def _unindex(self, seen: PodSeen | None) -> None:
+        if seen is None:
+            return
+        indexes = [(self.owned, seen.owner or ""), *((self.labelled, label) for label in seen.labels.items())]
+        for index, key in indexes:
+            pods = index.get(key, {})  # type: ignore[attr-defined]
+            pods.pop(seen.uid, None)
+            if not pods:
+                index.pop(key, None)  # type: ignore[attr-defined]
+
+    def expect(self, uid: str, name: str) -> None:
+        """Something is told of a pod: keep it for a window, until a frame shows the pod."""
+        if uid not in self.pods and uid not in self.expected:
+            self.expected.add(uid)
+            self.case.last(partial(self._give_up, uid, name))
+
+    def _give_up(self, uid: str, name: str) -> None:
+        self.expected.discard(uid)
+        if uid not in self.pods and uid not in self.case.evidence.first:
+            self.case.evidence.killed.pop(uid, None)
+            self._forget(uid, name)
+
+    def _forget(self, uid: str, name: str) -> None:
+        for of in (self.sandboxes, self.early, self.statuses.accounts):
+            of.pop(uid, None)
+        self.case.gone(name, uid)
+
+    def retire(self, uid: str) -> None:
+        """A pod is gone, and whatever is told of it has been told."""
+        known = self.pods[uid]
+        self._end(known)
+        del self.pods[uid]
+        self.unfit.pop(self.case.evidence.creation(known.first) or 0, None)
+        self.case.evidence.forget(known.first)
+        self.retired[uid] = self.retired[known.first.name] = None
+        if self.names.get(known.first.name) == uid:
+            del self.names[known.first.name]
+        last = known.oracle.last
+        self._unindex(last)
+        if last and self.addresses.get(last.address or "") == uid:
+            del self.addresses[last.address or ""]
+        self._forget(uid, known.first.name)
+
+    def end(self) -> None:
+        """The history ends."""
+        for known in self.pods.values():
+            self._end(known)
+
+    def _end(self, known: KnownPod) -> None:
+        for judge in self.on_end:
+            judge(known)
+
+    def unseen(self, listed: Iterable[str]) -> int:
+        """A new list of all pods does not have some that were there: they went when no watch was there to see it."""
+        gone = [uid for uid, known in self.pods.items() if not known.deleted and uid not in set(listed)]
+        for uid in gone:
+            self.retire(uid)
+        return len(gone)
+
+    # --- one observation --------------------------------------------------------------------------------------------
 
     def named(self, name: str) -> KnownPod | None:
         """The pod that had this name last."""
@@ -83,20 +184,22 @@ class PodJudge:
             self._no_policy(line, seen)
             return
         known = self.pods.get(seen.uid)
+        if known is None and seen.uid in self.retired:
+            self._back(line, seen, 0)
+            return
         if known is None:
             killed = frozenset(self.case.evidence.killed[seen.uid])
             of = PodOracle(self.case.profile, seen.policy, seen.members, killed=killed)
             known = self.pods[seen.uid] = KnownPod(of, EngineOracle(of), seen)
             self.names[seen.name] = seen.uid
             self.case.walk.forget(f"pod {seen.name}")
+            self.case.delivery["objects"] += 1
             for earlier, event in self.early.pop(seen.uid, ()):
                 self.engine(earlier, event)
         name = f"pod {seen.name}"
         before = known.oracle.last
         if known.deleted:
-            self.case.fail(
-                self.case.held("pod.life.not-by-itself"), name, "is seen again after it was deleted", line, known.line
-            )
+            self._back(line, seen, known.line)
             return
         if problem := _spec_problem(seen, known.first):
             rules = self.case.held("pod.binding.spec-immutable", "pod.restart.policies", "pod.concept.containers")
@@ -108,11 +211,13 @@ class PodJudge:
                        f"the phase is {seen.phase!r}", line, known.line, ", ".join(pod.PHASES[:4]))  # fmt: skip
             known.line = line
             return
+        self._index(seen, before, known)
         self._binding(line, seen, before, known.line)
         self._address(line, seen, before, known.line)
         self._counts(line, seen, before, known.line)
         if before is not None and before.node is None and seen.node:
             known.bound, known.bound_line = entry.api_version, line
+            self.on_binding(known)
         if self.case.profile.name == "v0.17.0":
             self.statuses.take(entry, seen, before)
             self._written(entry, seen, known)
@@ -128,10 +233,16 @@ class PodJudge:
             known.failed = True
         else:
             self._explained(seen, before, was, explained.belief)
-        known.exits.note(line, seen, known.oracle)
+        for name, number, end in known.exits.note(line, seen, known.oracle):
+            self.on_exit(known, name, number, end)
         if seen.deleted:
             self._deletion(line, seen, known)
+            self.case.last(partial(self.retire, seen.uid))
         known.line, known.version = line, entry.api_version
+
+    def _back(self, line: int, seen: PodSeen, last_line: int) -> None:
+        rules = self.case.held("pod.life.not-by-itself")
+        self.case.fail(rules, f"pod {seen.name}", "is seen again after it was deleted", line, last_line)
 
     def _no_policy(self, line: int, seen: PodSeen) -> None:
         rules, reason = ("pod.restart.policies", "pod.phase.other-policy"), f"the restart policy is {seen.policy!r}"
@@ -190,11 +301,10 @@ class PodJudge:
         if seen.address is None or seen.phase in pod.TERMINAL or seen.deleted:
             return
         rules = self.case.held("pod.sharing.own-ip")
-        other = self.addresses.get(seen.address, seen.uid)
-        if other != seen.uid and before is not None and before.address == seen.address:
-            name = self.pods[other].first.name
-            self.case.fail(rules, f"pod {seen.name}", f"has the address {seen.address}, and so has pod {name}", line,
-                       last_line, "an address of its own")  # fmt: skip
+        other = self.pods.get(self.addresses.get(seen.address, seen.uid))
+        if other and other.first.uid != seen.uid and before is not None and before.address == seen.address:
+            reason = f"has the address {seen.address}, and so has pod {other.first.name}"
+            self.case.fail(rules, f"pod {seen.name}", reason, line, last_line, "an address of its own")
         self.addresses[seen.address] = seen.uid
         self.case.cover(*rules)
 
@@ -261,10 +371,9 @@ class PodJudge:
         by_user = evidence.deleted_by_user(seen)
         terminal = seen.phase in pod.TERMINAL
         stays = bool(self.case.held("pod.life.record-deleted-by-hand")) and seen.node in evidence.by_hand
-        on_ended = seen.node in self.case.ended | evidence.unlisted or (
-            evidence.gone_about(seen.node, line) and not stays
-        )
-        on_lost = seen.node in self.nodes.lost()
+        ended = seen.node in self.case.ended or seen.node in evidence.unlisted
+        on_ended = ended or (evidence.gone_about(seen.node, line) and not stays)
+        on_lost = self.nodes.is_lost(seen.node)
         resets = self.case.held("nodecontroller.health.restart-resets")
         too_early = evidence.too_early(seen, restarts=bool(resets))
         was_lost = evidence.in_trouble(seen.node, evidence.first[seen.uid]) and not too_early
@@ -314,8 +423,10 @@ class PodJudge:
             self.removed[owner] += 1
             surplus = self.removed[owner] <= evidence.surplus[owner]
         else:
-            last = [known.oracle.last for known in self.pods.values() if known.oracle.last and not known.deleted]
-            active = [other for other in last if other.owner == seen.owner and other.phase not in pod.TERMINAL]
+            if owner not in evidence.fewest:
+                return False
+            last = [known.oracle.last for known in self.owned.get(owner, {}).values() if not known.deleted]
+            active = [other for other in last if other and other.phase not in pod.TERMINAL]
             fewest = evidence.fewest.get(owner, len(active) + 1)
             surplus = fewest < min(len(active) + 1, evidence.wanted.get(owner, fewest + 1))
         if surplus and evidence.own:
@@ -327,6 +438,7 @@ class PodJudge:
         self.statuses.engine(seen)
         known = self.pods.get(seen.uid)
         if known is None:  # the engine is ahead of the API: keep it until the pod is known
+            self.expect(seen.uid, seen.pod)
             self.early[seen.uid].append((line, seen))
             return
         if problem := known.ledger.engine(seen):
@@ -343,13 +455,14 @@ class PodJudge:
 
     def sandbox(self, line: int, seen: SandboxSeen) -> None:
         """Judge one event of the engine about a sandbox: one that has died is replaced, not started again."""
+        self.expect(seen.uid, seen.pod)
         ended = self.sandboxes[seen.uid]
         if seen.action in ("create", "start"):
             rules = ("pod.restart.sandbox-died", "pod.sharing.pause-container")
             reason = f"sandbox {seen.instance[:12]} had ended, and is started again"
             self.case.holds(seen.instance not in ended, rules, f"pod {seen.pod}", reason, line, "a new one")
         if seen.action == "die":
-            ended.add(seen.instance)
+            ended[seen.instance] = None
 
     def _count_problem(self, status: ContainerSeen, was: ContainerSeen | None, limit: int | None) -> str:
         """What is wrong with a restart count; empty if nothing is."""

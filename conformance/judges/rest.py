@@ -110,7 +110,7 @@ class RestJudge:
                 )
 
     def _owes(self, rules: tuple[str, ...], name: str, reason: str, known: KnownPod) -> None:
-        self.case.findings.append(
+        self.case.find(
             Finding(
                 Verdict.FAIL,
                 rules,

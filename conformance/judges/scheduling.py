@@ -8,12 +8,14 @@ it as a candidate. Whoever else may bind a pod records no event ``scheduled``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 
 from conformance.exits import EventBook
 from conformance.judges.case import Case
 from conformance.judges.pods import KnownPod, PodJudge
-from conformance.runtime import NodeSeen
+from conformance.recent import Recent
+from conformance.runtime import EventSeen, NodeSeen
 from model.events import NO_CANDIDATE
 
 
@@ -24,29 +26,29 @@ class ScheduleJudge:
     case: Case
     pods: PodJudge
     book: EventBook
+    none_known: Recent[int, None] = field(default_factory=Recent)
+    """The versions of the events in which the scheduler said that it knew of no candidate."""
 
-    def judge(self) -> None:
-        """Judge every binding that was seen."""
-        none_known = [
-            event.version
-            for events in self.book.entries.values()
-            for _, event in events
-            if event.reason == "failed-scheduling" and event.message.endswith(NO_CANDIDATE) and event.version
-        ]
-        for known in self.pods.pods.values():
-            by_scheduler = any(event.reason == "scheduled" for _, event in self.book.of(known.first))
-            if known.bound and known.node and by_scheduler:
-                self._binding(known, known.bound, known.node, none_known)
+    def __post_init__(self) -> None:
+        self.pods.on_binding = lambda known: self.case.later(partial(self._binding, known))
 
-    def _binding(self, known: KnownPod, version: int, node: str, none_known: list[int]) -> None:
-        frames = [frame for at, frame in self.pods.nodes.frames.get(node, ()) if at is not None and at < version]
-        if not frames:
+    def take(self, seen: EventSeen) -> None:
+        """Take an event in."""
+        if seen.reason == "failed-scheduling" and seen.message.endswith(NO_CANDIDATE) and seen.version:
+            self.none_known[seen.version] = None
+
+    def _binding(self, known: KnownPod) -> None:
+        """Judge a binding that was seen."""
+        version, node = known.bound, known.node
+        by_scheduler = any(event.reason == "scheduled" for _, event in self.book.of(known.first))
+        frames = [f.seen for f in self.pods.nodes.frames.get(node or "", ()) if f.before(version)]
+        if not (version and by_scheduler and frames):
             return
         rules, name = ("scheduler.candidate.ready",), f"pod {known.first.name}"
         if is_candidate(frames[-1]):
             self.case.cover(*rules)
         elif not any(map(is_candidate, frames)) and any(
-            at < version and self.case.gapless(at, version) for at in none_known
+            at < version and self.case.gapless(at, version) for at in self.none_known
         ):
             state = "unschedulable" if frames[-1].unschedulable else f"Ready={frames[-1].ready}"
             reason = f"is bound to {node}, which is {state}, when the scheduler has just said that it knows no node"

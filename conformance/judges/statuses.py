@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
+from functools import partial
 
 from conformance.judges.case import Case
+from conformance.recent import MOST, Recent
 from conformance.recordings import Entry
 from conformance.runtime import ContainerSeen, EngineSeen, PodSeen
 from model import container
@@ -20,10 +22,15 @@ SECOND = 1.0
 
 
 @dataclass
-class Told:
-    """What the engine tells of one instance: when it did what."""
+class Account:
+    """The engine's own account of one pod."""
 
-    at: dict[str, float] = field(default_factory=dict)
+    at: Recent[str, dict[str, float]] = field(default_factory=Recent)
+    """By instance, when the engine did what."""
+    born: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    """By container, the instances in the order in which the engine created them."""
+    newest: dict[str, str] = field(default_factory=dict)
+    """By container, the newest instance that a status has shown."""
 
 
 @dataclass
@@ -31,18 +38,17 @@ class StatusJudge:
     """The judge of all container statuses of a case."""
 
     case: Case
-    told: dict[str, Told] = field(default_factory=lambda: defaultdict(Told))
-    """By instance."""
-    born: dict[tuple[str, str], list[str]] = field(default_factory=lambda: defaultdict(list))
-    """By pod (uid) and container, the instances in the order in which the engine created them."""
-    shown: list[tuple[int, PodSeen, ContainerSeen]] = field(default_factory=list)
+    accounts: dict[str, Account] = field(default_factory=dict)
+    """By uid."""
 
     def engine(self, seen: EngineSeen) -> None:
         """Take an event of the engine in."""
-        self.told[seen.instance].at.setdefault(seen.action, seen.at)
-        born = self.born[seen.uid, seen.container]
+        account = self.accounts.setdefault(seen.uid, Account())
+        account.at.setdefault(seen.instance, {}).setdefault(seen.action, seen.at)
+        born = account.born[seen.container]
         if seen.action == "create" and seen.instance not in born:
             born.append(seen.instance)
+            del born[:-MOST]
 
     def take(self, entry: Entry, seen: PodSeen, before: PodSeen | None) -> None:
         """Judge the statuses of one observation of a pod. Only a frame of the API has all that a status must have."""
@@ -52,15 +58,17 @@ class StatusJudge:
             if status.name in seen.members and entry.framed:
                 self._shape(line, seen, status)
                 self._carried(line, seen, status, old.get(status.name))
-                self.shown.append((line, seen, status))
+                self.case.later(partial(self._beside, line, seen, status))
         self._ready(line, seen)
 
-    def judge(self) -> None:
-        """Compare with the engine's account, once all of it is there."""
-        for line, seen, status in self.shown:
-            self._times(line, seen, status)
-            self._end(line, seen, status)
-        self._order()
+    def _beside(self, line: int, seen: PodSeen, status: ContainerSeen) -> None:
+        """Compare with the engine's account."""
+        if account := self.accounts.get(seen.uid):
+            self._times(line, seen, status, account)
+            self._end(line, seen, status, account)
+            self._order(line, seen, status, account)
+        else:
+            self._times(line, seen, status, Account())
 
     # --- one status by itself ---------------------------------------------------------------------------------------
 
@@ -116,8 +124,8 @@ class StatusJudge:
 
     # --- beside the engine's account --------------------------------------------------------------------------------
 
-    def _times(self, line: int, seen: PodSeen, status: ContainerSeen) -> None:
-        at = self.told[status.instance].at if status.instance else {}
+    def _times(self, line: int, seen: PodSeen, status: ContainerSeen, account: Account) -> None:
+        at = account.at.get(status.instance or "", {})
         name, word = f"pod {seen.name}", f"container {status.name}"
         if status.state == "running" and status.started_at is not None:
             early, late = at.get("create", status.started_at), at.get("start", status.started_at)
@@ -132,32 +140,31 @@ class StatusJudge:
                             f"{word} finished at {status.finished_at:.0f}, but the engine started it at {early:.1f} "
                             f"and saw it die at {late:.1f}", line)  # fmt: skip
 
-    def _end(self, line: int, seen: PodSeen, status: ContainerSeen) -> None:
+    def _end(self, line: int, seen: PodSeen, status: ContainerSeen, account: Account) -> None:
         """An instance that the engine saw run out of memory says so, and only in its reason."""
         ends = ((status.state == "terminated", status.instance, status.oom),
                 (status.last_exit_code is not None, status.last_instance, status.last_oom))  # fmt: skip
         for ended, instance, oom in ends:
-            if ended and instance and "oom" in self.told[instance].at:
+            if ended and instance and "oom" in account.at.get(instance, ()):
                 self.case.holds(oom, ("pod.container.oom-reason",), f"pod {seen.name}",
                                 f"container {status.name} ran out of memory by the engine's account, and its "
                                 "Termination does not say so", line, "OOM Killed")  # fmt: skip
 
-    def _order(self) -> None:
+    def _order(self, line: int, seen: PodSeen, status: ContainerSeen, account: Account) -> None:
         """The instance shown is the newest one, so what is shown goes forward; the one before it is lastState."""
-        newest: dict[tuple[str, str], int] = {}
-        for line, seen, status in self.shown:
-            key = (seen.uid, status.name)
-            born = self.born[key]
-            if status.instance not in born:
-                continue
-            place, name, word = born.index(status.instance), f"pod {seen.name}", f"container {status.name}"
-            self.case.holds(place >= newest.get(key, 0), ("pod.container.newest",), name,
-                            f"{word} shows instance {status.instance[:12]}, after a newer one", line)  # fmt: skip
-            newest[key] = max(place, newest.get(key, 0))
-            if status.last_instance in born:
-                between = born[born.index(status.last_instance) + 1 : place]
-                ended = [i for i in between if {"start", "die"} <= self.told[i].at.keys()]
-                before = born.index(status.last_instance) < place
-                self.case.holds(before and not ended, ("pod.container.last-state",), name,
-                                f"{word} shows as its last instance {status.last_instance[:12]}, which is not the one "
-                                "before", line)  # fmt: skip
+        born, instance = account.born[status.name], status.instance
+        if instance not in born:
+            return
+        newest = account.newest.get(status.name)
+        place, least = born.index(instance), born.index(newest) if newest in born else 0
+        name, word = f"pod {seen.name}", f"container {status.name}"
+        self.case.holds(place >= least, ("pod.container.newest",), name,
+                        f"{word} shows instance {instance[:12]}, after a newer one", line)  # fmt: skip
+        account.newest[status.name] = born[max(place, least)]
+        if status.last_instance in born:
+            between = born[born.index(status.last_instance) + 1 : place]
+            ended = [i for i in between if {"start", "die"} <= account.at.get(i, {}).keys()]
+            before = born.index(status.last_instance) < place
+            self.case.holds(before and not ended, ("pod.container.last-state",), name,
+                            f"{word} shows as its last instance {status.last_instance[:12]}, which is not the one "
+                            "before", line)  # fmt: skip

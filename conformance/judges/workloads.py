@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from conformance.exits import Exit as KnownExit
 from conformance.judges.case import Case
 from conformance.judges.pods import KnownPod, PodJudge
+from conformance.runtime import PodSpec
 from conformance.workload import Exit, OutOfMemory, Put, Reach, Step, Take, UseDisk, step_of
 
 KILLED_CODES = (137, 143)
@@ -19,34 +21,42 @@ class WorkloadJudge:
     case: Case
     pods: PodJudge
 
-    def judge(self) -> None:
+    def __post_init__(self) -> None:
+        self.pods.on_exit = self._exit
+        self.pods.on_end.append(self.judge)
+
+    def judge(self, known: KnownPod) -> None:
         """Each incarnation ends as its workload says, unless a fault ended it (`history.workload.done`)."""
-        for known in self.pods.pods.values():
-            line = self.case.evidence.creation(known.first)
-            spec = self.case.evidence.specs.get(line or 0)
-            if spec is None or known.failed:
-                continue
-            rule = "history.workload.done"
-            workloads = {c.name: c.workload for c in spec.containers}
-            if known.first.members != tuple(workloads):
-                self.case.fail((rule,), f"pod {spec.name}", f"its containers are {known.first.members}", known.line, 0,
-                           str(tuple(workloads)))  # fmt: skip
-                continue
-            runs_on = self._runs_on(known)
-            for name, exits in known.exits.known.items():
-                for number, end in exits.items():
-                    step = step_of(workloads[name], number)
-                    expected = _expected_codes(step)
-                    rules = (rule, *self.case.held(*_shown_by(step, number)))
-                    if end.code in expected or ((end.code or 0) in KILLED_CODES and not runs_on):
-                        self.case.cover(*(rules if end.code in expected else (rule,)))
-                        continue
-                    reason = f"incarnation {number} of container {name} ended with exit code {end.code}"
-                    allowed = (
-                        "any but 0" if len(expected) > 1 else ", ".join(map(str, expected)) or "an end by a signal"
-                    )
-                    blamed = (rule, *runs_on) if (end.code or 0) in KILLED_CODES else rules[1:] or rules
-                    self.case.fail(blamed, f"pod {spec.name}", reason, end.line, 0, allowed)
+        spec = self._spec(known)
+        if spec and known.first.members != (names := tuple(c.name for c in spec.containers)):
+            self.case.fail(("history.workload.done",), f"pod {spec.name}", f"its containers are {known.first.members}",
+                           known.line, 0, str(names))  # fmt: skip
+            return
+        for name, exits in known.exits.known.items():
+            for number, end in exits.items():
+                self._exit(known, name, number, end)
+
+    def _spec(self, known: KnownPod) -> PodSpec | None:
+        """What we asked for, if this pod is known to be ours, and was well so far."""
+        line = None if known.failed else self.case.evidence.creation(known.first)
+        return self.case.evidence.specs.get(line or 0)
+
+    def _exit(self, known: KnownPod, name: str, number: int, end: KnownExit) -> None:
+        """The end of one incarnation of a container."""
+        spec = self._spec(known)
+        workload = next((c.workload for c in spec.containers if c.name == name), None) if spec else None
+        if spec is None or workload is None:
+            return
+        rule, step = "history.workload.done", step_of(workload, number)
+        expected, runs_on = _expected_codes(step), self._runs_on(known)
+        rules = (rule, *self.case.held(*_shown_by(step, number)))
+        if end.code in expected or ((end.code or 0) in KILLED_CODES and not runs_on):
+            self.case.cover(*(rules if end.code in expected else (rule,)))
+            return
+        reason = f"incarnation {number} of container {name} ended with exit code {end.code}"
+        allowed = "any but 0" if len(expected) > 1 else ", ".join(map(str, expected)) or "an end by a signal"
+        blamed = (rule, *runs_on) if (end.code or 0) in KILLED_CODES else rules[1:] or rules
+        self.case.fail(blamed, f"pod {spec.name}", reason, end.line, 0, allowed)
 
     def _runs_on(self, known: KnownPod) -> tuple[str, ...]:
         """The rules by which nothing but its workload ends a container of this pod: its node was lost, or not, and

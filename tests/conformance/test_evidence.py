@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from conformance import recordings
-from conformance.evidence import Evidence, gather
+from conformance.evidence import Evidence
 from conformance.history import Action, Header, Record, Seen
 from conformance.runtime import NODE_CONTROLLER, Fault, NodeSeen, PodSeen
 
@@ -24,7 +24,10 @@ def evidence(*done: tuple[float, Action | NodeSeen], time_out: float | None = 40
         record = what if isinstance(what, Action) else Seen(what=msgspec.structs.replace(what, at=t))
         records.append(msgspec.structs.replace(record, t=t))
     numbered = [msgspec.structs.replace(record, seq=number) for number, record in enumerate(records, 1)]
-    return gather(recordings.of_records("made", numbered))
+    found = Evidence()
+    for entry in recordings.of_records("made", numbered).entries:
+        found.take(entry)
+    return found
 
 
 def given_up(at: float) -> PodSeen:

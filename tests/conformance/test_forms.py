@@ -225,15 +225,23 @@ def test_a_bad_object_is_told_with_its_line_and_the_others_are_read(tmp_path: Pa
     size = one.count("\n") + 1
     assert [entry.line for entry in found.entries] == [1, 2 * size + cut.count("\n") + 1]
     assert [bad.line for bad in found.bad] == [size + 1, 2 * size + 1, 3 * size + cut.count("\n") + 1]
-    assert "Expected `str`, got `int` - at `$.status.phase`" in found.bad[0].problem
+    assert "Expected `str`, got `int` - at `$.object.status.phase`" in found.bad[0].problem
     assert "truncated" in found.bad[2].problem
 
 
 @pytest.mark.parametrize("form", [zipped, zstd], ids=lambda f: f.__name__)
 @pytest.mark.parametrize("damage", [lambda c: c[:-9], lambda c: c[:900], lambda c: c[:200] + b"\0" * 40 + c[240:]])
-def test_damaged_compressed_data_is_refused(form: Form, damage: Callable[[bytes], bytes], tmp_path: Path) -> None:
-    with pytest.raises(recordings.UnreadableFile, match="given: the compressed data is damaged or cut off"):
-        read(damage(form(lines("s13-rc"))), tmp_path)
+def test_damaged_compressed_data_is_told(form: Form, damage: Callable[[bytes], bytes], tmp_path: Path) -> None:
+    """What comes before the damage is read; that something is missing is told. Catches data taken for whole."""
+    whole = read(form(lines("s13-rc")), tmp_path).entries
+    try:
+        found = read(damage(form(lines("s13-rc"))), tmp_path)
+        problem = str(found.bad[-1])
+        assert 0 < len(found.entries) <= len(whole)
+        assert found.entries == whole[: len(found.entries)]
+    except recordings.UnreadableFile as error:
+        problem = str(error)
+    assert "the compressed data is damaged or cut off" in problem
 
 
 class BrokenDisk(io.BytesIO):
@@ -246,8 +254,9 @@ class BrokenDisk(io.BytesIO):
 
 
 def test_a_disk_that_fails_while_it_is_read_is_told() -> None:
-    with pytest.raises(recordings.UnreadableFile, match="given: Input/output error"):
-        recordings.read_from(BrokenDisk(objects(lines("s13-rc"))), Path("given"))
+    found = recordings.read_from(BrokenDisk(objects(lines("s13-rc"))), Path("given"))
+    assert len(found.entries) == 1
+    assert [str(bad) for bad in found.bad] == ["given:2: Input/output error: nothing can be read from here on"]
 
 
 def test_what_the_api_refused_is_found_beside_a_compressed_recording(tmp_path: Path) -> None:

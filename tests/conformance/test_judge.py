@@ -9,8 +9,8 @@ import msgspec
 import pytest
 
 from adapters.simulator import Simulator
-from conformance import judge as judges
 from conformance import recordings
+from conformance.evidence import Evidence
 from conformance.history import Action, End, Goal, Header, PodWant, Quiescent, Record, Seen
 from conformance.judge import Judgement, judge
 from conformance.runner import Settings, run_all
@@ -251,10 +251,10 @@ def test_a_goal_that_cannot_be_reached_any_more_is_a_failure() -> None:
 
 
 def test_a_judge_that_breaks_is_an_error_never_a_pass(monkeypatch: pytest.MonkeyPatch) -> None:
-    def breaks(recording: object) -> object:
+    def breaks(evidence: object, line: object) -> None:
         raise IndexError("somewhere")
 
-    monkeypatch.setattr(judges, "gather", breaks)
+    monkeypatch.setattr(Evidence, "take", breaks)
     judgement = of(pod(0, "Pending", node=None))
     assert judgement.verdict is Verdict.ERROR
     assert "IndexError: somewhere" in judgement.findings[0].reason

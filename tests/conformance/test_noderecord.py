@@ -3,7 +3,6 @@ converted without them; others are refused with the field and the rule."""
 
 from __future__ import annotations
 
-import io
 import json
 
 import pytest
@@ -135,6 +134,4 @@ NODE = '{"kind": "Node", "apiVersion": "v1beta3", "metadata": {"name": "n"}}'
     ids=["document", "node", "frame", "watch", "several", "list"],
 )
 def test_a_history_is_not_taken_for_a_record(text: str, record: bool) -> None:
-    file = io.BytesIO(text.encode())
-    assert noderecord.looks_like_one(file) == record
-    assert file.read() == text.encode(), "it can still be read"
+    assert noderecord.looks_like_one(text.encode()) == record
