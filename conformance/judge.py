@@ -169,6 +169,7 @@ class _Judge:
             self.ignored,
             case.untold,
             {kind: case.delivery[kind] for kind in DELIVERY if case.delivery[kind]},
+            dict(case.walk.counted),
         )
 
     # --- one line ---------------------------------------------------------------------------------------------------
@@ -315,6 +316,8 @@ class _Judge:
             if not observed:
                 why = f"{target} was never observed; {why}"
             verdict = Verdict.FAIL if certain else Verdict.UNKNOWN
+            if certain:
+                case.walk.fail(f"pod {target}", rules)
             case.find(Finding(verdict, rules, "goal", f"not seen: {want_told(goal.want)}; {why}", line))
 
 

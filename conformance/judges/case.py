@@ -10,8 +10,8 @@ from functools import partial
 import msgspec
 
 from conformance import oracle
+from conformance.coverage import Counted, Walk, add
 from conformance.evidence import Evidence
-from conformance.recent import Recent
 from conformance.verdict import Verdict, worst
 from model.profiles import Profile
 
@@ -47,7 +47,8 @@ class Finding(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Judgement(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What was found in one recording under one profile. ``covered`` counts, by rule, how often it was seen to hold."""
+    """What was found in one recording under one profile. ``covered`` counts, by rule, how often it was seen to hold,
+    ``coverage`` how often each state, row and pair of rows of a table was gone through."""
 
     name: str
     profile: str
@@ -60,6 +61,7 @@ class Judgement(msgspec.Struct, frozen=True, omit_defaults=True):
     """How many failures there are besides, like those that are told."""
     delivery: dict[str, int] = {}
     """How the lines came, as far as it is worth telling: by kind of event (`DELIVERY`), how often."""
+    coverage: dict[str, Counted] = {}
 
     def by_rule(self) -> dict[str, Verdict]:
         """The verdict on each rule that was looked at: the strongest of its findings, else pass if it was covered."""
@@ -83,6 +85,17 @@ DELIVERY = {
 """What is counted of how the lines came."""
 
 
+@dataclass(eq=False)
+class Outcome:
+    """What came of a check: what was seen to hold and gone through, where the object stands then; and how often the
+    same came without being counted yet."""
+
+    covers: Counter[tuple[str, ...]]
+    counted: dict[str, Counted]
+    standing: int
+    times: int = 1
+
+
 @dataclass
 class Case:
     """What all judges know, and what they have found."""
@@ -97,8 +110,8 @@ class Case:
     """Checks that wait until the lines around one are known, each with the number of that."""
     on_gone: list[Callable[[str, str], None]] = field(default_factory=list)
     """Who keeps something of an object (by name and uid) that is to be forgotten."""
-    outcomes: Recent[Hashable, tuple[str, ...]] = field(default_factory=lambda: Recent(OUTCOMES))
-    """What was seen to hold by checks that ask for nothing but their key, by that."""
+    outcomes: dict[Hashable, Outcome] = field(default_factory=dict)
+    """The outcomes of checks that came to no finding, by all that these ask for."""
     findings: list[Finding] = field(default_factory=list)
     kinds: set[tuple[Verdict, tuple[str, ...]]] = field(default_factory=set)
     """The verdicts and rules of all findings."""
@@ -116,6 +129,11 @@ class Case:
     """The machines that the cloud lists."""
     quiescent: int = 0
     """The line that says that nothing more will happen, if that still holds."""
+    walk: Walk = field(init=False)
+    """What the objects go through."""
+
+    def __post_init__(self) -> None:
+        self.walk = Walk(self.profile)
 
     def held(self, *rules: str) -> tuple[str, ...]:
         """Those of ``rules`` that hold in the profile."""
@@ -128,6 +146,7 @@ class Case:
     @property
     def covered(self) -> Counter[str]:
         """How often each rule of the profile was seen to hold."""
+        self._recount()
         found: Counter[str] = Counter()
         for rules, count in self.covers.items():
             for rule in self.held(*rules):
@@ -142,21 +161,41 @@ class Case:
         """Forget something when nothing waits any more that may ask for it."""
         self.later(partial(self.later, forget))
 
-    def once(self, key: Hashable, check: Callable[[], None]) -> None:
-        """Make a check that asks for nothing but what the key holds. If all is well, what was seen to hold is counted
-        again where the same is asked again; what is not well is looked at each time."""
-        if (known := self.outcomes.get(key)) is not None:
-            self.covers[known] += 1
+    def once(self, asked: Hashable, check: Callable[[], None], name: str = "") -> None:
+        """Make a check that asks for nothing but this, and for where the object ``name`` stands in its tables. If all
+        is well, what was seen to hold, and gone through, is counted again where the same is asked again; what is not
+        well is looked at each time."""
+        key = (asked, self.walk.standing(name))
+        if outcome := self.outcomes.get(key):
+            outcome.times += 1
+            if name:
+                self.walk.stands(name, outcome.standing)
             return
-        covers, found = self.covers, len(self.findings) + self.untold
-        self.covers = Counter()
+        covers, counted, found = self.covers, self.walk.counted, len(self.findings) + self.untold
+        self.covers, self.walk.counted = Counter(), defaultdict(Counted)
         try:
             check()
         finally:
-            covers.update(self.covers)
-            self.covers, outcome = covers, self.covers
+            outcome = Outcome(self.covers, self.walk.counted, self.walk.standing(name))
+            self.covers, self.walk.counted = covers, counted
+            self._count(outcome)
         if len(self.findings) + self.untold == found:
-            self.outcomes[key] = tuple(rule for rules in outcome.elements() for rule in rules)
+            if len(self.outcomes) == OUTCOMES:
+                self._recount()
+            self.outcomes[key] = outcome
+
+    def _count(self, outcome: Outcome) -> None:
+        """Count the outcome of a check as often as it came."""
+        for rules, count in outcome.covers.items():
+            self.covers[rules] += count * outcome.times
+        add(self.walk.counted, outcome.counted, outcome.times)
+        outcome.times = 0
+
+    def _recount(self) -> None:
+        """Count the outcomes that came again, and forget them."""
+        for outcome in self.outcomes.values():
+            self._count(outcome)
+        self.outcomes.clear()
 
     def check(self, *, at_end: bool = False) -> None:
         """Make the checks that have waited long enough; at the end all of them."""
@@ -184,6 +223,7 @@ class Case:
         held = self.held(*rules)
         if held or not rules:
             self.find(Finding(Verdict.FAIL, held, name, reason, line, last_line, allowed))
+            self.walk.fail(name, held)
 
     def holds(self, ok: bool, rules: tuple[str, ...], name: str, reason: str, line: int, allowed: str = "") -> None:
         """One check: the rules are seen to hold, or something contradicts them."""

@@ -66,6 +66,7 @@ class NodeJudge:
             self.case.delivery["objects"] += 1
             self._record(line, seen)
             known = self.nodes[seen.name] = NodeOracle(self.case.profile)
+            self.case.walk.forget(f"node {seen.name}")
         self.shown |= {name for name in ("phase", "reachable") if getattr(seen, name) is not None}
         was, before = known.states, known.last
         explained = known.observe(seen)
@@ -78,7 +79,10 @@ class NodeJudge:
             self.case.fail(explained.rules, f"node {seen.name}", explained.why, line, last_line, explained.allowed)
         else:
             shown = (seen.phase is None, seen.reachable is None, seen.ready is None, seen.deleted)
-            self.case.once(("node", was, known.states, *shown), partial(self._explained, seen, was, known.states))
+            check = partial(self._explained, seen, was, known.states)
+            self.case.once(("node", was, known.states, *shown), check, f"node {seen.name}")
+            if seen.deleted:
+                self.case.walk.forget(f"node {seen.name}")
         if self.case.profile.name == "v0.17.0":
             self._condition(line, seen)
             self._since(entry, seen, before)
@@ -90,7 +94,9 @@ class NodeJudge:
     def _explained(self, seen: NodeSeen, was: frozenset[str], states: frozenset[str]) -> None:
         """Count the rules of the simplest explanation as covered."""
         table = self.case.profile.node.flattened()
-        for row in oracle.shortest(table, was, frozenset((s, None) for s in states), frozenset()):
+        path = oracle.shortest(table, was, frozenset((s, None) for s in states), frozenset())
+        self.case.walk.take(f"node {seen.name}", table, path)
+        for row in path:
             if self._is_shown(row.rules, seen):
                 self.case.cover(*row.rules)
         if seen.phase is not None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from conformance import oracle
+from conformance.coverage import HOME
 from conformance.engine import EngineOracle, Ledger
 from conformance.exits import Exit, Exits
 from conformance.judges.case import Case
@@ -18,6 +19,7 @@ from conformance.recent import Recent
 from conformance.recordings import Entry
 from conformance.runtime import ContainerSeen, ControllerSeen, EngineSeen, PodSeen, SandboxSeen
 from model import container, pod
+from model.lts.table import Row
 
 PHASE_TABLE = frozenset(rule for decision in pod.DECISIONS for rule in decision.rules if rule.startswith("pod.phase."))
 """The rules by which the phase is made of the containers' states."""
@@ -165,6 +167,7 @@ class PodJudge:
         """A new list of all pods does not have some that were there: they went when no watch was there to see it."""
         gone = [uid for uid, known in self.pods.items() if not known.deleted and uid not in set(listed)]
         for uid in gone:
+            self.case.walk.forget(f"pod {self.pods[uid].first.name}")
             self.retire(uid)
         return len(gone)
 
@@ -190,6 +193,7 @@ class PodJudge:
             of = PodOracle(self.case.profile, seen.policy, seen.members, killed=killed)
             known = self.pods[seen.uid] = KnownPod(of, EngineOracle(of), seen)
             self.names[seen.name] = seen.uid
+            self.case.walk.forget(f"pod {seen.name}")
             self._unasked(line, seen)
             self.case.delivery["objects"] += 1
             for earlier, event in self.early.pop(seen.uid, ()):
@@ -237,6 +241,7 @@ class PodJudge:
             self.case.once(
                 (number, known.oracle.number, barred, *self._asked(seen, before)),
                 lambda: self._explained(seen, before, was, explained.belief, barred),
+                name,
             )
         if news:
             for container_name, incarnation, end in known.exits.note(line, seen, known.oracle):
@@ -359,18 +364,24 @@ class PodJudge:
         self, seen: PodSeen, before: PodSeen | None, was: oracle.Belief, belief: oracle.Belief, barred: frozenset[str]
     ) -> None:
         """Count the rules of the simplest explanation as covered."""
-        known = self.pods[seen.uid].oracle
+        known, walk, name = self.pods[seen.uid].oracle, self.case.walk, f"pod {seen.name}"
         events: list[str] = []
+        paths: list[tuple[Row, ...]] = []
         for place in range(len(seen.members)):
             sources = frozenset(t[0] for members in was.values() for t in members[place])
             targets = frozenset(t for members in belief.values() for t in members[place])
-            for row in oracle.shortest(known.table, sources, targets, barred):
+            if all(pod.standing(r) == "DiskDied" for r in belief):  # which kills what has not ended by itself
+                targets = frozenset(t for t in targets if t[0] == "Killed") or targets
+            paths.append(walk.path(name, known.table, targets, sources, barred, place))
+            for row in paths[-1]:
                 self.case.cover(*row.rules)
                 events.append(row.event)
-        record = self.case.profile.record(("node",))
-        for row in oracle.shortest(record, frozenset(was), frozenset((r, None) for r in belief), barred):
+        record = self.case.profile.record((HOME,))
+        of_record = walk.path(name, record, frozenset((r, None) for r in belief), frozenset(was), barred)
+        for row in of_record:
             self.case.cover(*row.rules)
             events.append(row.event.partition("@")[0])
+        walk.pod(name, seen.policy, paths, of_record, (before.phase if before else "Pending", seen.phase))
         if before is None or events or before.phase != seen.phase:
             old = before.phase if before else "Pending"
             for phase_row in self.case.profile.phases[seen.policy].rows:
@@ -391,7 +402,7 @@ class PodJudge:
 
     def _deletion(self, line: int, seen: PodSeen, known: KnownPod) -> None:
         known.deleted = True
-        name = f"pod {seen.name}"
+        name, went = f"pod {seen.name}", ""
         evidence = self.case.evidence
         by_user = evidence.deleted_by_user(seen)
         terminal = seen.phase in pod.TERMINAL
@@ -415,12 +426,18 @@ class PodJudge:
                 self.case.fail(rules, name, "vanishes though nobody deleted it", line, known.line)
             elif on_ended and not by_user:
                 self.case.cover("node.phase.terminated.pods-deleted", "pod.life.dead-node-deletes")
+                went = "node_terminated"
             elif not terminal or by_user:
                 self.case.cover("pod.life.not-by-itself")
+                went = "delete"
+            else:
+                went = "expire"
         elif unexplained:
             self.case.fail(rules, name, "vanishes though nobody deleted it", line, known.line)
         else:
-            self.case.cover("pod.life.evicted" if was_lost and not by_user else "pod.life.deleted-at-once")
+            went = "evict" if was_lost and not by_user else "delete"
+            self.case.cover("pod.life.evicted" if went == "evict" else "pod.life.deleted-at-once")
+        self.case.walk.gone(name, seen.policy, seen.phase, sorted(known.oracle.belief), went)
 
     def _staying(self, seen: PodSeen, too_early: bool) -> tuple[str, ...]:
         """What else says that a pod that vanishes by itself should have stayed."""
