@@ -62,6 +62,8 @@ class NodeJudge:
         line, self.seen_some = entry.line, True
         known = self.nodes.get(seen.name)
         if known is None or (known.last and known.last.uid != seen.uid):
+            if known is not None and known.last is not None:
+                self.reported.discard(known.last.uid)
             self.records[seen.name] += 1
             self.case.delivery["objects"] += 1
             self._record(line, seen)
