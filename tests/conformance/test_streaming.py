@@ -10,13 +10,16 @@ import tracemalloc
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from conformance import recordings
+from conformance.history import Seen
 from conformance.judge import Judgement, judge, judge_lines
 from conformance.judges.case import FINDINGS
 from conformance.recent import Recent, Versions
 from conformance.recordings import Entry
+from conformance.runtime import ContainerSeen, NodeSeen, Observation, PodSeen
 from conformance.verdict import Verdict
 from model.profiles import PROFILES, profile
 from tests.recorded import FILES, Line, lines, pod_at, pod_frames
@@ -65,6 +68,46 @@ def test_events_and_engine_may_come_later_than_what_they_tell_of(lag: int) -> No
             line["t"] = float(number)
         judgement = judged(moved, window=100)
         assert judgement.verdict is Verdict.PASS, (path.stem, [str(f) for f in judgement.findings])
+
+
+def history(*seen: Observation) -> list[Entry]:
+    """Observations of our own form, one a second."""
+    records = [Seen(what=what, seq=number, t=float(number)) for number, what in enumerate(seen, 1)]
+    return recordings.of_records("made", list(records)).entries
+
+
+@pytest.mark.parametrize(("between", "verdict"), [(5, Verdict.PASS), (30, Verdict.FAIL)], ids=["within", "beyond"])
+def test_what_caused_something_is_looked_for_ahead_within_the_window(between: int, verdict: Verdict) -> None:
+    """A pod is Failed, as its node is lost; the node's own frame comes later. Catches a judge that knows no more than
+    the line it is at, and one that knows all of them."""
+    up, down = (
+        NodeSeen(0.0, "n", "n", "Running", "True", "True"),
+        NodeSeen(0.0, "n", "n", "Running", "False", "Unknown"),
+    )
+    running = PodSeen(0.0, "p", "p", "Always", "Running", ("c",), "n", (ContainerSeen("c", "running"),))
+    failed = msgspec.structs.replace(running, phase="Failed")
+    others = [NodeSeen(0.0, "other", "other", "Running", "True", "True")] * between
+    judgement = judge_lines("made", history(up, running, failed, *others, down), profile("seed"), window=20)
+    assert judgement.verdict is verdict, [str(f) for f in judgement.findings]
+
+
+def test_what_is_told_of_a_pod_that_has_just_gone_is_judged() -> None:
+    """Catches pods that are forgotten at once."""
+    of = lines("s11-delete-running")
+    gone = next(n for n, line in enumerate(of) if line["stream"] == "pods" and line["object"]["type"] == "DELETED")
+    late = next(copy.deepcopy(line) for line in of if line["stream"] == "events" and _of_kubelet(line))
+    about, meta = late["object"]["object"]["involvedObject"], pod_at(of, gone)["metadata"]
+    about.update(uid=meta["uid"], name=meta["name"])
+    late["object"]["object"]["source"]["host"] = "elsewhere"
+    late["object"]["object"]["metadata"].update(name="late", resourceVersion=str(int(meta["resourceVersion"]) + 1))
+    late["t"] = of[gone]["t"]
+    judgement = judged([*of[: gone + 1], late], window=3)
+    assert "pod.event.source-host" in broken(judgement)
+
+
+def _of_kubelet(line: Line) -> bool:
+    event = line["object"]["object"]
+    return bool(event["source"].get("component") == "kubelet" and event["involvedObject"]["kind"] == "Pod")
 
 
 # --- memory ---------------------------------------------------------------------------------------------------------
