@@ -55,7 +55,7 @@ class EventJudge:
 
     def take(self, entry: Entry, seen: EventSeen) -> None:
         """Judge one event."""
-        if self.case.profile.name == "v0.17.0" and entry.framed:
+        if self.case.mine and self.case.profile.name == "v0.17.0" and entry.framed:
             page = self.book.pages[seen.object_name]
             self._kind(entry.line, seen)
             self._again(entry.line, seen, page.latest.get(seen.id))
