@@ -1,8 +1,8 @@
 """Judging with several workers: processes here, or those of a Dask cluster on any number of machines.
 
-A task is one share of one file. Each worker opens the file itself and reads all of it, so nothing but the names of files
-goes to the workers, and nothing but findings and counts comes back. There are no files in between, and a task that is
-lost with its worker can be done again by another one.
+A task is one share of one file. Each worker opens the file itself and reads all of it, so nothing but the names of
+files goes to the workers, and nothing but findings and counts comes back. There are no files in between, and a task that
+is lost with its worker can be done again by another one.
 """
 
 from __future__ import annotations
