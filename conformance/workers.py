@@ -1,8 +1,8 @@
 """Judging with several workers: processes here, or those of a Dask cluster on any number of machines.
 
 A task is one share of one file. Each worker opens the file itself and reads all of it, so nothing but the names of
-files goes to the workers, and nothing but findings and counts comes back. There are no files in between, and a task that
-is lost with its worker can be done again by another one.
+files goes to the workers, and nothing but findings and counts comes back. There are no files in between, and a task
+that is lost with its worker can be done again by another one.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from conformance.shares import Entangled, Share
 from model.profiles import UnknownProfile
 from model.profiles import profile as profile_of
 
-SHARES = 16
+SHARES = 8
 """Into how many shares a file is cut at most: each judge reads all of it, so more would hardly be faster."""
 
 START = 30.0

@@ -58,21 +58,21 @@ def interleaved(files: Iterable[Path], copies: int = 1) -> list[str]:
     uids and instances are of each copy alone, and one counter has given all versions, with a gap where there was one.
     Frames of the API come in the order of their versions, events of the engines in that of their times."""
     told: list[tuple[float, int, int, str]] = []
-    begin = None
+    begin = 0
     for copy, file in enumerate(sorted(files) * copies):
         texts = file.read_text(encoding="utf-8").splitlines()
         times = [json.loads(text)["t"] for text in texts]
         begin = begin or int(min(times))
         later = begin - int(min(times)) + copy % 7
-        versions = [int(found[0]) if (found := VERSION.findall(text)) else None for text in texts]
+        versions = [int(found[0]) if (found := VERSION.findall(text)) else 0 for text in texts]
         at = {version: t for t, version in sorted(zip(times, versions, strict=True), reverse=True) if version}
         soon = float("inf")
-        for version in sorted(at, reverse=True):
-            soon = at[version] = min(soon, at[version])
+        for known in sorted(at, reverse=True):
+            soon = at[known] = min(soon, at[known])
         for t, version, text in zip(times, versions, texts, strict=True):
             nano = NANO.search(text)
-            t = (at[version] if version else int(nano[0]) / 1e9 if nano else t) + later
-            told.append((t, copy, version or 0, _renamed(text, copy, t, later)))
+            moved = (at[version] if version else int(nano[0]) / 1e9 if nano else t) + later
+            told.append((moved, copy, version, _renamed(text, copy, moved, later)))
     told.sort(key=lambda line: line[:3])
     given: dict[tuple[int, int], int] = {}
     next_ = 1

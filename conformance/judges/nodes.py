@@ -66,8 +66,11 @@ class NodeJudge:
             self.case.count("objects")
             self._record(line, seen)
             known = self.nodes[seen.name] = NodeOracle(self.case.profile)
-        shown = {name for name in ("phase", "reachable") if getattr(seen, name) is not None}
-        self.shown = (self.shown or set()) | shown
+        self.shown = self.shown or set()
+        if seen.phase is not None:
+            self.shown.add("phase")
+        if seen.reachable is not None:
+            self.shown.add("reachable")
         if not self.case.mine:  # what others ask of it is kept
             known.last = seen
             self._keep(entry, seen)

@@ -21,6 +21,7 @@ from conformance.judge import Judgement, judge
 from model.profiles import PROFILES, profile
 from tests.recorded import FILES, interleaved, pod_at, pod_frames
 
+
 @pytest.fixture(scope="module")
 def dask_cluster() -> Iterator[Executor]:
     with workers.dask(None, 2) as (executor, count):
