@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections.abc import Callable, Iterable
@@ -10,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from conformance import recordings
-from conformance.judge import Judgement, judge
+from conformance.judge import WINDOW, Judgement, judge, judge_share, whole
+from conformance.shares import Entangled, Share
 from model.profiles import profile
 
 DATA = Path(__file__).parent / "data"
@@ -26,10 +28,15 @@ def lines(name: str) -> list[Line]:
 
 
 def judged(tampered: list[Line], folder: Path, by: str = "v0.17.0") -> Judgement:
-    """What the judge says of these lines."""
+    """What the judge says of these lines, alone; three who share them say the same, if they can be shared out."""
     path = folder / "tampered.ndjson"
     path.write_text("".join(json.dumps(line) + "\n" for line in tampered), encoding="utf-8")
-    return judge(recordings.read(path), profile(by))
+    recording = recordings.read(path)
+    alone = judge(recording, profile(by))
+    with contextlib.suppress(Entangled):
+        parts = [judge_share(recording.entries, profile(by), WINDOW, Share(number, 3)) for number in range(3)]
+        assert whole(recording.name, profile(by), parts) == alone
+    return alone
 
 
 def pod_frames(of: list[Line], wanted: Callable[[Line], bool] = lambda pod: True) -> list[int]:

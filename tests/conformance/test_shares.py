@@ -20,6 +20,9 @@ from conformance.verdict import Verdict
 from model.profiles import PROFILES, profile
 from tests.recorded import FILES, Line, interleaved
 
+from .test_frames import cordoned
+from .test_trace import broken
+
 Lines = list[Entry | BadLine]
 
 LOADED: list[Line] = [json.loads(text) for text in interleaved(FILES)]
@@ -58,6 +61,14 @@ def test_so_is_what_a_whole_cluster_tells(by: str, window: int, tmp_path: Path) 
     assert by == "seed" or window == 20 or one.verdict is Verdict.PASS  # it is a cluster that could have been
     for judges in (2, 3, 7):
         assert together(lines, by, window, judges) == one
+
+
+def test_so_is_what_is_cut_off(tmp_path: Path) -> None:
+    """What is asked of all pods that are left is told in the order in which they came."""
+    lines = read(LOADED[: len(LOADED) // 2], tmp_path)
+    one = alone(lines, "seed", 10_000)
+    assert sum(finding.verdict is Verdict.UNKNOWN for finding in one.findings) > 5
+    assert together(lines, "seed", 10_000, 3) == one
 
 
 def _object(line: Line) -> Line:
@@ -172,6 +183,35 @@ def test_so_is_what_has_been_tampered_with(seed: int, tmp_path: Path) -> None:
         one = alone(entries, by, window)
         assert len({rule for finding in one.findings for rule in finding.rules}) > 5
         assert together(entries, by, window, 1 + seed % 4) == together(entries, by, window, 5) == one
+
+
+def test_what_the_scheduler_says_of_another_pod_is_known(tmp_path: Path) -> None:
+    """That it knows no candidate holds of every pod: a binding right after it is a failure."""
+    of = cordoned()
+    for line in of:
+        if line["stream"] == "events" and _object(line)["reason"] == "failedScheduling":
+            _object(line)["involvedObject"] |= {"name": "another", "uid": "another"}
+    entries = read(of, tmp_path)
+    one = alone(entries, "v0.17.0", 10_000)
+    assert broken(one) == {"scheduler.candidate.ready"}
+    for judges in (2, 3, 4, 5):
+        assert together(entries, "v0.17.0", 10_000, judges) == one
+
+
+@pytest.mark.parametrize("started", [False, True])
+def test_that_a_kubelet_started_again_is_known(started: bool, tmp_path: Path) -> None:
+    """Its pods may then show an incarnation that is not counted; nobody says which pods those are."""
+    of = [line for line in copy.deepcopy(LOADED) if _object(line).get("reason") != "starting"]
+    for line in of:
+        statuses = _object(line).get("status", {}).get("containerStatuses") if line["stream"] == "pods" else None
+        for status in statuses or ():
+            status |= {"restartCount": 0, "lastState": {}}
+    event = next(line for line in LOADED if _object(line).get("reason") == "starting")
+    entries = read([event, *of] if started else of, tmp_path)
+    one = alone(entries, "v0.17.0", 10_000)
+    assert started != any("a new incarnation runs" in finding.reason for finding in one.findings)
+    for judges in (2, 3):
+        assert together(entries, "v0.17.0", 10_000, judges) == one
 
 
 def test_of_very_many_findings_the_same_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
