@@ -164,7 +164,7 @@ class PodJudge:
             self._end(known)
 
     def _end(self, known: KnownPod) -> None:
-        for judge in self.on_end if known.mine else ():
+        for judge in self.on_end:
             judge(known)
 
     def unseen(self, listed: Iterable[str]) -> None:
