@@ -1,17 +1,24 @@
 # make demo: the main job.  make test: every test.  make live: the whole suite on real Docker engines of its own (root).
+# make faults: does the suite find every wrong build?  make soak: does it ever accuse the right one, in 1,000 runs?
 # All set up what they need, beside the code and nowhere else.
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 OUT    := out
 
-.PHONY: demo test live live-docs lint docs benchmark clean
+.PHONY: demo test faults soak mutants live live-docs lint docs benchmark clean
 
 demo: $(VENV)/.ready
 	@$(BIN)/kubephase demo --recordings tests/data/recordings/v0.17.0 --out $(OUT)
 
 test: lint
 	@$(BIN)/python -m pytest -n auto
+
+faults: $(VENV)/.ready
+	@$(BIN)/kubephase faults
+
+soak: $(VENV)/.ready
+	@$(BIN)/kubephase soak
 
 live: $(VENV)/.ready
 	@sh tools/live.sh $(BIN) $(OUT)/live --check
@@ -29,6 +36,10 @@ lint: $(VENV)/.ready
 docs: $(VENV)/.ready
 	@$(BIN)/kubephase draw --out docs --reference
 	@$(BIN)/python tools/readme.py
+
+# Every row of every table removed, redirected and added: what notices it; and what shows the rule of each scenario.
+mutants: $(VENV)/.ready
+	@$(BIN)/python tools/mutants.py
 
 benchmark: $(VENV)/.ready
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[benchmark]'

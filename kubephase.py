@@ -1,4 +1,4 @@
-"""The command: verify · conform · trace · draw · rules · export. Argument parsing and printing only.
+"""The command: verify, conform, faults, soak, trace, draw, report, rules, export. Argument parsing and printing only.
 
 Exit codes: 0 what was looked at holds, 1 it does not hold (or cannot be said), 2 wrong usage or bad input.
 """
@@ -11,6 +11,7 @@ import json
 import os
 import resource
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -23,11 +24,26 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from tabulate import tabulate
 
-from conformance import deviations, noderecord, recordings, references, report, runner, smoke, story, vectors, workers
+from conformance import (
+    coverage,
+    deviations,
+    noderecord,
+    recordings,
+    references,
+    report,
+    runner,
+    smoke,
+    story,
+    trial,
+    vectors,
+    workers,
+)
 from conformance.history import as_dict
 from conformance.judge import DELIVERY, WINDOW, Judgement, judge, judge_lines
 from conformance.opening import HEAD, name_of, opened, uncompressed
 from conformance.runner import Outcome, Settings
+from conformance.runs import BadReport, Run, of_histories
+from conformance.runs import read as read_runs
 from conformance.runtime import Measures
 from conformance.scenario import selected
 from conformance.verdict import SIGN, Verdict, exit_code, worst
@@ -352,7 +368,7 @@ def verified_text(data: dict[str, Any]) -> str:
     "folder",
     type=click.Path(file_okay=False, path_type=Path),
     metavar="DIR",
-    help="Write report.jsonl, junit.xml and the histories there.",
+    help="Write report.jsonl, coverage.json, junit.xml and the histories there.",
 )
 @click.option(
     "--docker-host",
@@ -467,7 +483,15 @@ def conform(
             raise BadInput(f"{folder}: {error.strerror or error}") from error
     if as_json:
         click.echo(
-            json.dumps({**data, "results": [report.outcome_data(o) for o in outcomes], "end": end}, ensure_ascii=False)
+            json.dumps(
+                {
+                    **data,
+                    "results": [report.outcome_data(o) for o in outcomes],
+                    "coverage": report.coverage_data(outcomes, profile.name),
+                    "end": end,
+                },
+                ensure_ascii=False,
+            )
         )
     else:
         _print_outcomes(data, outcomes, extra, end, folder)
@@ -505,9 +529,11 @@ def _make_folder(folder: Path) -> Path:
 def _print_faults(found: type[Any], as_json: bool) -> None:
     faults = runner.faults_of(found)
     if as_json:
-        click.echo(json.dumps(faults, ensure_ascii=False))
+        click.echo(json.dumps(as_dict(faults), ensure_ascii=False))
+    elif faults:
+        click.echo(tabulate([(name, build.what) for name, build in faults.items()], ["fault", "what is wrong"]))
     else:
-        click.echo(tabulate(faults.items(), ["fault", "what is wrong"]) if faults else "this runtime offers no faults")
+        click.echo("this runtime offers no faults")
 
 
 def _print_scenarios(profile: Profile, scenarios: list[Any], as_json: bool) -> None:
@@ -555,6 +581,9 @@ def _print_outcomes(
         click.echo(f"{SIGN[Verdict.SKIP]} skipped, {reason}: {', '.join(names)}")
     for judgement in extra:
         click.echo(f"{SIGN[Verdict.FAIL]} {judgement.name}: {judgement.findings[0].reason}")
+    if any(o.judgement.coverage for o in outcomes):
+        covered = coverage.merged(o.judgement.coverage for o in outcomes)
+        click.echo(coverage.table(PROFILES[data["profile"]], covered))
     if end["interrupted"]:
         click.echo(f"interrupted: {end['scenarios']} of {end['planned']} scenarios were run")
     click.echo(f"verdict: {end['verdict']} ({end['scenarios']} scenarios, {end['seconds']} s)")
@@ -563,6 +592,139 @@ def _print_outcomes(
         click.echo(f"floor: the bare containers took {end['floor']} s; the run took {ratio:.2f} times that")
     if folder:
         click.echo(f"report: {folder / 'report.jsonl'}, {folder / 'junit.xml'}, {folder / 'histories'}")
+        click.echo(f"        {folder / 'coverage.json'}; as a page: kubephase report {folder}")
+
+
+# --- faults and soak ------------------------------------------------------------------------------------------------
+
+RUNTIME_OPTION = click.option(
+    "--runtime",
+    "spec",
+    default="simulator",
+    show_default=True,
+    metavar="NAME|module:Class|path.py:Class",
+    help="Runtime whose builds are tried.",
+)
+SEED_OPTION = click.option("--seed", type=int, default=0, show_default=True, metavar="N", help="Seed of the first run.")
+PROCESSES_OPTION = click.option(
+    "--jobs",
+    type=click.IntRange(1),
+    default=os.cpu_count() or 1,
+    show_default="one per processor",
+    metavar="N",
+    help="Processes side by side.",
+)
+ONE_PROFILE_OPTION = click.option("--profile", "profile", type=_Profile(), metavar="P", help="Only this profile.")
+
+
+@cli.command(epilog="Example: kubephase faults moves-pods gives-up-half-way. All of them: kubephase faults")
+@click.argument("names", metavar="[NAME]...", nargs=-1)
+@RUNTIME_OPTION
+@ONE_PROFILE_OPTION
+@SEED_OPTION
+@click.option(
+    "--seeds",
+    type=click.IntRange(1),
+    default=trial.SEEDS,
+    show_default=True,
+    metavar="N",
+    help="Runs that each gets at the most: some errors take an unlucky moment.",
+)
+@PROCESSES_OPTION
+@JSON_OPTION
+def faults(
+    names: tuple[str, ...], spec: str, profile: Profile | None, seed: int, seeds: int, jobs: int, as_json: bool
+) -> None:
+    """Try the suite: does it find every deliberately wrong build of a runtime?
+
+    Each is run until a scenario fails by a rule of its topic, under each profile under which it is wrong. Failed only
+    by other rules (by accident), or without proof (unknown), it counts as missed. Exit code 1 if any is missed.
+    """
+    begun = time.perf_counter()
+    try:
+        total, found = trial.trials(spec, names, profile.name if profile else None, jobs, seed, seeds)
+    except runner.NoRuntime as error:
+        raise BadInput(str(error)) from error
+    done = []
+    with progress("faults", total) as advance:
+        for one in found:
+            done.append(one)
+            advance(f"{sign(one.result == 'detected')} {one.fault}")
+    done.sort(key=lambda one: (one.build.topic, one.fault, one.profile))
+    data = {"detected": sum(one.result == "detected" for one in done), "tried": total,
+            "builds": len({one.fault for one in done}), "seconds": round(time.perf_counter() - begun, 1)}  # fmt: skip
+    if as_json:
+        click.echo(json.dumps({**data, "trials": as_dict(done)}, ensure_ascii=False))
+    else:
+        _print_trials(done, data)
+    sys.exit(0 if data["detected"] == total else 1)
+
+
+def _print_trials(done: list[trial.Trial], data: dict[str, Any]) -> None:
+    by_topic: dict[str, list[bool]] = {}
+    for one in done:
+        topic = ".".join(one.build.topic[0].split(".")[:2])
+        by_topic.setdefault(topic, []).append(one.result == "detected")
+    rows = [(sign(all(detected)), topic, sum(detected), len(detected)) for topic, detected in by_topic.items()]
+    click.echo(tabulate(rows, ("", "topic", "detected", "of"), tablefmt="simple_outline"))
+    for one in done:
+        if one.result != "detected":
+            click.echo(f"{SIGN[Verdict.FAIL]} {one.fault} ({one.build.what}) under {one.profile}: {one.result}")
+            click.echo(f"    {trial.RESULTS[one.result]}; its topic: {', '.join(one.build.topic)}")
+            if one.scenario:
+                rules = f" [{', '.join(one.rules)}]" if one.rules else ""
+                click.echo(f"    {one.scenario}, seed {one.seed}: {one.reason}{rules}")
+    click.echo(
+        f"score: {data['detected']} of {data['tried']} detected by topic ({data['builds']} wrong builds, under each "
+        f"profile that they break; {data['seconds']} s)"
+    )
+
+
+@cli.command(epilog="Example: kubephase soak --runs 1000 --profile seed")
+@click.option(
+    "--runs",
+    type=click.IntRange(1),
+    default=1000,
+    show_default=True,
+    metavar="N",
+    help="Runs of the whole suite for each profile, each with a seed of its own.",
+)
+@RUNTIME_OPTION
+@ONE_PROFILE_OPTION
+@SEED_OPTION
+@PROCESSES_OPTION
+@JSON_OPTION
+def soak(runs: int, spec: str, profile: Profile | None, seed: int, jobs: int, as_json: bool) -> None:
+    """Run the whole suite again and again with other seeds: it must never accuse the right build.
+
+    Exit code 1 if any scenario of any run got another verdict than pass (or skip).
+    """
+    begun = time.perf_counter()
+    profiles = [profile.name] if profile else list(PROFILES)
+    verdicts: dict[str, int] = {}
+    alarms = []
+    try:
+        with progress("soak", runs * len(profiles)) as advance:
+            for run in trial.soak(spec, profiles, range(seed, seed + runs), jobs):
+                for verdict, count in run.verdicts.items():
+                    verdicts[verdict] = verdicts.get(verdict, 0) + count
+                alarms += [run] if run.alarms else []
+                advance(f"{sign(not run.alarms)} {run.profile}, seed {run.seed}")
+    except runner.NoRuntime as error:
+        raise BadInput(str(error)) from error
+    seconds = round(time.perf_counter() - begun, 1)
+    if as_json:
+        data = {"runs": runs, "profiles": profiles, "verdicts": verdicts, "alarms": as_dict(alarms), "seconds": seconds}
+        click.echo(json.dumps(data, ensure_ascii=False))
+    else:
+        for run in alarms:
+            for scenario, verdict, reason in run.alarms:
+                click.echo(f"{SIGN[Verdict(verdict)]} {run.profile}, seed {run.seed}: {scenario}: {reason}")
+        told = ", ".join(f"{count:,} {verdict}" for verdict, count in sorted(verdicts.items()))
+        click.echo(
+            f"{runs:,} runs under {' and '.join(profiles)}, seeds {seed} to {seed + runs - 1}: {told} ({seconds} s)"
+        )
+    sys.exit(1 if alarms else 0)
 
 
 # --- nodes ----------------------------------------------------------------------------------------------------------
@@ -660,6 +822,13 @@ def _print_nodes(found: list[Any], as_json: bool) -> None:
     help="Steps in a sequence diagram; of more, those that lead to a failure are kept.",
 )
 @click.option(
+    "--report",
+    "report_folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Write report.jsonl, coverage.json and the histories there, for kubephase report and draw.",
+)
+@click.option(
     "--window",
     type=click.IntRange(1),
     default=WINDOW,
@@ -684,15 +853,9 @@ def _print_nodes(found: list[Any], as_json: bool) -> None:
 )
 @JSON_OPTION
 def trace(
-    files: tuple[Path, ...],
-    asked: Profile | None,
-    folder: Path | None,
-    most: int,
-    window: int,
-    jobs: int,
-    engine: str | None,
-    as_json: bool,
-) -> None:
+    files: tuple[Path, ...], asked: Profile | None, folder: Path | None, most: int, report_folder: Path | None,
+    window: int, jobs: int, engine: str | None, as_json: bool,
+) -> None:  # fmt: skip
     """Judge recorded histories: our own, or watch frames and engine events; or check a node record (JSON, v1beta1 or
     v1beta3), and with --json convert it.
 
@@ -704,7 +867,9 @@ def trace(
     several = jobs > 1 or engine is not None
     if several and folder:
         raise click.UsageError("--sequence draws what one process has read: leave out --jobs and --engine")
+    begun = time.perf_counter()
     judgements: list[Judgement] = []
+    judged: list[tuple[Path | None, Judgement]] = []
     problems: list[str] = []
     results: list[dict[str, Any]] = []
     drawn: list[tuple[dict[str, Any], str, str]] = []
@@ -732,6 +897,7 @@ def trace(
                 continue
             judgement = done.judgement
             judgements.append(judgement)
+            judged.append((path if path.is_file() else None, judgement))
             shown, count = [str(bad) for bad in done.bad[:10]], len(done.bad) + done.more_bad
             if count > len(shown):
                 shown.append(f"{path}: {count - len(shown)} more lines cannot be read")
@@ -749,15 +915,27 @@ def trace(
             result["sequence"] = str(path)
             if not as_json:
                 click.echo(f"sequence: {path}")
+    if report_folder:
+        _write_traced(judged, time.perf_counter() - begun, report_folder)
     verdict = worst([j.verdict for j in judgements])
     names = list(dict.fromkeys(j.profile for j in judgements)) or [asked.name if asked else "seed"]
     if as_json:
-        data = {"profile": ", ".join(names), "verdict": verdict.value, "files": results, "problems": problems}
+        data = {
+            "profile": ", ".join(names),
+            "verdict": verdict.value,
+            "files": results,
+            "coverage": [coverage.as_data(profile, covered) for profile, covered in _covered(judgements)],
+            "problems": problems,
+        }
         click.echo(json.dumps(data, ensure_ascii=False))
-    elif len(judgements) > 1:
-        column = f"{len(judgements)} histories under {', '.join(names)}"
-        click.echo(report.matrix({column: report.of_judgements(judgements)}))
-        click.echo(f"{report.LEGEND}\nverdict: {verdict}")
+    else:
+        if len(judgements) > 1:
+            column = f"{len(judgements)} histories under {', '.join(names)}"
+            click.echo(f"{report.matrix({column: report.of_judgements(judgements)})}\n{report.LEGEND}")
+        for profile, covered in _covered(judgements):
+            click.echo(coverage.table(profile, covered))
+        if len(judgements) > 1:
+            click.echo(f"verdict: {verdict}")
     for problem in problems:
         click.echo(f"kubephase: {problem}", err=True)
     sys.exit(exit_code(verdict) or (2 if problems else 0))
@@ -790,6 +968,29 @@ def _is_node_record(path: Path) -> bool:
     with contextlib.suppress(recordings.UnreadableFile), opened(path) as file:
         return noderecord.looks_like_one(file.peek()[:HEAD])
     return False
+
+
+def _write_traced(judged: Sequence[tuple[Path | None, Judgement]], seconds: float, folder: Path) -> None:
+    names = {judgement.profile for _, judgement in judged}
+    if len(names) != 1:
+        told = (
+            f"histories under {' and '.join(sorted(names))}: --profile P judges all by one" if names else "no history"
+        )
+        raise BadInput(f"--report: {told}")
+    place = (folder / "histories").resolve()
+    if any(path and path.resolve().is_relative_to(place) for path, _ in judged):
+        raise BadInput(f"--report: the histories themselves are in {folder}, which would be written anew: give another")
+    try:
+        of_histories(judged, profile_of(names.pop()), seconds, folder)
+    except OSError as error:
+        raise BadInput(f"{folder}: {error.strerror or error}") from error
+
+
+def _covered(judgements: Iterable[Judgement]) -> Iterator[tuple[Profile, coverage.Coverage]]:
+    """What histories covered together, by profile."""
+    found = list(judgements)
+    for name in dict.fromkeys(judgement.profile for judgement in found):
+        yield profile_of(name), coverage.merged(j.coverage for j in found if j.profile == name)
 
 
 def _counted(lines: Iterable[T], say: Callable[[str, int], None], each: int = 10_000) -> Iterator[T]:
@@ -839,13 +1040,14 @@ def _print_judgement(judgement: Judgement) -> None:
 # --- draw and rules -------------------------------------------------------------------------------------------------
 
 
-@cli.command(epilog="Example: kubephase draw --out pictures --profile seed")
+@cli.command(
+    epilog="Example: kubephase draw --out pictures --profile seed. What a run went through: kubephase draw --report out"
+)
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
-    required=True,
     metavar="DIR",
-    help="Folder for the pictures.",
+    help="Folder for the pictures. Default with --report: DIR/diagrams of the first report.",
 )
 @click.option("--profile", "profile", type=_Profile(), metavar="P", help="Only this profile.")
 @click.option(
@@ -853,11 +1055,30 @@ def _print_judgement(judgement: Judgement) -> None:
     is_flag=True,
     help="Also write the reference and the list of unchecked rules; pictures go to DIR/diagrams.",
 )
-def draw(out: Path, profile: Profile | None, reference: bool) -> None:
-    """Draw every machine as SVG, PNG, DOT and Mermaid."""
-    from diagrams.draw import draw as draw_all  # here, as only two commands need to load Graphviz' support
+@click.option(
+    "--report",
+    "folders",
+    multiple=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Draw what the run whose report is there went through, and how often (may be repeated: they are added up).",
+)
+def draw(out: Path | None, profile: Profile | None, reference: bool, folders: tuple[Path, ...]) -> None:
+    """Draw every machine as SVG, PNG, DOT and Mermaid.
+
+    With --report only those that the judge walks through, as SVG, PNG and DOT: what was covered, with counts, in solid
+    blue; what was not, dashed and grey; the rows at which a failure was found, thick and red.
+    """
+    from diagrams.draw import draw as draw_all  # here, as few commands need to load Graphviz' support
     from diagrams.reference import write_reference
 
+    if folders:
+        if reference:
+            raise BadInput("--reference and --report do not go together")
+        _draw_coverage(folders, out or folders[0] / "diagrams", profile)
+        return
+    if out is None:
+        raise BadInput("--out DIR says where the pictures go")
     profiles = [profile] if profile else list(PROFILES.values())
     try:
         if reference:
@@ -868,6 +1089,74 @@ def draw(out: Path, profile: Profile | None, reference: bool) -> None:
     except OSError as error:
         raise BadInput(f"{out}: {error.strerror or error}") from error
     click.echo(f"{len(written)} files under {out}")
+
+
+def _draw_coverage(folders: Sequence[Path], out: Path, asked: Profile | None) -> None:
+    from diagrams.draw import draw_coverage
+
+    found = [run for run in _runs(folders) if asked in (None, run.profile)]
+    covered = [(run, run.coverage) for run in found if run.coverage is not None]
+    if not covered:
+        under = f" under profile {asked.name}" if asked else ""
+        raise BadInput(
+            f"no coverage.json{under} in {', '.join(map(str, folders))}: run kubephase conform --report again"
+        )
+    written = []
+    try:
+        for name in dict.fromkeys(run.profile.name for run, _ in covered):
+            of_profile = [(run, counts) for run, counts in covered if run.profile.name == name]
+            title = ", ".join(run.label for run, _ in of_profile)
+            total = coverage.merged(counts for _, counts in of_profile)
+            written += draw_coverage(out, PROFILES[name], coverage.whole(PROFILES[name]), total, title, say=click.echo)
+    except OSError as error:
+        raise BadInput(f"{out}: {error.strerror or error}") from error
+    click.echo(f"{len(written)} files under {out}")
+
+
+def _runs(folders: Sequence[Path]) -> list[Run]:
+    try:
+        return read_runs(folders)
+    except BadReport as error:
+        raise BadInput(str(error)) from error
+
+
+@cli.command("report", epilog="Example: kubephase report out/mine out/simulator --out out/page")
+@click.argument("folders", nargs=-1, required=True, metavar="DIR...", type=click.Path(file_okay=False, path_type=Path))
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Folder for the page. Default: DIR/page of the first report.",
+)
+@JSON_OPTION
+def write_page(folders: tuple[Path, ...], out: Path | None, as_json: bool) -> None:
+    """Put runs together on one page: rules × runtimes, with reasons, histories, coverage and pictures.
+
+    Each DIR is what `kubephase conform --report DIR` has written, or `kubephase trace --report DIR`. The page needs no
+    network.
+    """
+    import graphviz
+
+    from conformance import page  # here, as no other command needs templates
+    from diagrams.draw import WITHOUT_DOT, inline
+
+    found, out = _runs(folders), out or folders[0] / "page"
+    pictures = {}
+    try:
+        for number, run in enumerate(found, 1):
+            for table in coverage.whole(run.profile):
+                if run.coverage is not None:
+                    pictures[number, table.name] = inline(run.profile, table, run.coverage)
+    except (graphviz.ExecutableNotFound, subprocess.CalledProcessError):
+        click.echo(f"kubephase: {WITHOUT_DOT}", err=True)
+    try:
+        written = page.write(out, found, pictures)
+    except OSError as error:
+        raise BadInput(f"{out}: {error.strerror or error}") from error
+    if as_json:
+        click.echo(json.dumps({"page": str(written[0]), "runs": [run.label for run in found], "files": len(written)}))
+    else:
+        click.echo(f"{written[0]}: {', '.join(run.label for run in found)}; {len(written) - 1} histories beside it")
 
 
 @cli.command(epilog="Example: kubephase rules pod.restart --profile seed")

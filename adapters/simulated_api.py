@@ -1,11 +1,11 @@
-"""What the simulator's API server keeps (pods, nodes, controllers, events), the network between the pods, the dialects,
-and the deliberate faults."""
+"""What the simulator's API server keeps (pods, nodes, controllers, events), the network between the pods, and the
+dialects."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 from adapters.simulation import Loop, Wire
 from conformance.runtime import (
@@ -17,92 +17,10 @@ from conformance.runtime import (
     NodeSeen,
     PodSeen,
     PodSpec,
+    Policy,
 )
 
-FAULTS: dict[str, str] = {
-    "never-restarts-anyway": "Never restarts a container that failed",
-    "onfailure-restarts-success": "OnFailure restarts a container that exited 0",
-    "always-gives-up": "Always does not restart a container that exited 0",
-    "onfailure-gives-up": "OnFailure does not restart a container that failed",
-    "forgets-restart-count": "the restart count stays 0",
-    "counts-backwards": "the restart count is 0 again at the third incarnation",
-    "reuses-instance": "a restarted container keeps the id of its first incarnation",
-    "revives-terminal": "the containers of a Succeeded or Failed pod are started again",
-    "failed-needs-all": "a pod with one container that failed and one that did not is Succeeded",
-    "running-too-early": "a pod is Running although one of its containers has never started",
-    "pending-while-restarting": "a pod is Pending while a container restarts",
-    "forgets-completed-event": "no event records a normal exit",
-    "forgets-failed-event": "no event records an abnormal exit",
-    "forgets-oom-event": "no event records that a container ran out of memory",
-    "forgets-error-event": "under Never no error event follows the one about the memory",
-    "forgets-disk-event": "no event records the death of a disk",
-    "oom-is-success": "a container that ran out of memory counts as having exited 0",
-    "ignores-lost-node": "the pods of a lost node stay as they are",
-    "deletes-lost-pods": "the pods of a lost node are deleted, not marked Failed",
-    "moves-pods": "the pods of a lost node are bound to another node",
-    "revives-lost-pods": "a node that returns overwrites the Failed that its pods were marked with",
-    "schedules-anywhere": "pods are bound to nodes that are not ready",
-    "starts-before-bound": "containers run before the binding of their pod is recorded",
-    "ignores-dead-disk": "nothing happens when a disk dies",
-    "restarts-after-disk-death": "the restart policy is applied to what the death of a disk has killed",
-    "keeps-pods-of-terminated-node": "the pods of a Terminated node stay as they are",
-    "node-skips-pending": "a new node is Running at once",
-    "terminated-node-returns": "a Terminated node becomes Running again",
-    "conditions-outside-running": "a Pending node shows conditions",
-    "ready-means-reachable": "NodeReady stays True when the kubelet stops answering",
-    "no-shared-localhost": "the containers of a pod do not reach one another on localhost",
-    "pods-share-an-address": "all pods get the same address",
-    "pods-are-unreachable": "no pod is reached at its address",
-    "no-shared-volume": "each container has a volume of its own",
-    "restart-empties-volume": "what a container wrote to the volume is gone after its restart",
-    "ignores-dead-sandbox": "nothing happens when the sandbox of a pod dies",
-    "restarts-after-sandbox-death": "Never restarts what ended with the sandbox of its pod",
-    "keeps-dead-sandbox": "what is restarted after the sandbox died has no network",
-    "engine-kill-is-final": "a container that was killed through its engine is not restarted",
-    "oom-with-0-is-success": "a container that was out of memory and exited 0 counts as successful",
-    "full-disk-fails-pod": "a full disk counts as a dead one",
-    "mended-disk-revives": "the containers of a pod whose disk died are started again when it is mended",
-    "misses-one-way-cut": "a node that nothing reaches, but that still sends, is taken for reachable",
-    "forgets-kubelet-kills": "what a restarted kubelet has ended is restarted without being counted",
-    "misses-ends-while-down": "a container that ends while its kubelet is down is taken to run for ever",
-    "counts-kubelet-restarts": "a container that runs on while its kubelet is replaced counts as restarted",
-    "rc-one-too-many": "a replication controller keeps one pod more than it should",
-    "rc-one-too-few": "a replication controller keeps one pod less than it should",
-    "rc-never-replaces": "a replication controller creates its pods once and replaces none",
-    "rc-counts-ended": "pods that ended count for their replication controller",
-    "rc-moves-pods": "a replication controller moves a pod that ended to another node instead of replacing it",
-    "rc-ignores-scaling": "a replication controller goes on keeping as many pods as it was created with",
-    "rc-deletes-too-many": "a replication controller that is scaled down deletes one pod more than it should",
-    "rc-deletes-running-first": "a replication controller that has too many pods deletes those that run first",
-    "rc-fails-surplus": "a replication controller that has too many pods marks them Failed",
-    "rc-replaces-at-once": "pods whose node is not ready do not count for their replication controller",
-    "rc-accepts-any-policy": "a replication controller of pods under OnFailure or Never is accepted",
-    "spares-unstarted-pods": "the pods of a lost node that have not begun to run stay as they are",
-    "spares-restarting-pods": "the pods of a lost node whose containers have been restarted stay as they are",
-    "fails-ended-pods": "the Succeeded pods of a lost node are marked Failed",
-    "deletion-waits-for-kubelet": "a pod whose kubelet does not answer cannot be deleted",
-    "returns-with-restarts": "a node that comes back ends what runs there and starts it again",
-    "keeps-old-time-out": "the time-out of a lost node goes on when the node is back",
-    "time-outs-add-up": "a node that was lost before is given up the sooner when it is lost again",
-    "forgets-second-lost-node": "while one node is lost no other one is given up",
-    "restart-keeps-time-outs": "a node controller that is restarted goes on with the time-outs of the one before",
-    "restart-forgets-lost-nodes": "a node controller that is restarted gives up no node that was lost before",
-    "schedules-to-ended-node": "pods are bound to Terminated nodes",
-    "binds-to-cordoned-node": "pods are bound to nodes that are marked unschedulable",
-    "cordon-evicts-pods": "the pods of a node that is marked unschedulable are deleted",
-    "ignores-uncordon": "a node that was marked unschedulable stays so",
-    "never-reaps": "pods that have ended do not expire where they should",
-    "reaps-by-age": "a pod expires some time after its creation, whether it has ended or not",
-    "reaps-unasked": "pods that have ended expire where nothing should",
-    "misses-new-machines": "a machine that the cloud lists later gets no record",
-    "keeps-gone-machines": "the record of a machine that the cloud lists no more stays",
-    "follows-with-sync-off": "the cloud's list is followed although --sync_nodes=false",
-    "ignores-machines-flag": "the nodes that --machines names get no record",
-    "registers-machines-again": "a record from --machines that was deleted by hand comes back",
-    "keeps-hand-made-nodes": "a record made by hand stays although the cloud does not list its machine",
-    "deletes-pods-with-record": "with the record of a node that a person deletes its pods are deleted",
-}
-"""The deliberately wrong builds of the simulator: a suite that misses one of them has a hole."""
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -236,12 +154,10 @@ class NodeRecord:
 
 @dataclass
 class ControllerRecord:
-    """A replication controller object. ``counted`` are the active pods that it has last found, ``kept`` is how many
-    there are to be by its spec (or, in a wrong build, not)."""
+    """A replication controller object. ``counted`` are the active pods that it has last found."""
 
     spec: ControllerSpec
     uid: str
-    kept: int
     counted: int = 0
 
     def seen(self, at: float) -> ControllerSeen:
@@ -268,11 +184,10 @@ class Network:
         self._given = 0
         self._hosts: dict[str, tuple[str, Callable[[int], bool]]] = {}
 
-    def new_address(self, shared: bool = False) -> str:
-        """An address that no other pod has had; with ``shared`` (a deliberate fault) always the same."""
+    def new_address(self) -> str:
+        """An address that no other pod has had."""
         self._given += 1
-        number = 1 if shared else self._given
-        return f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
+        return f"10.{self._given >> 16 & 255}.{self._given >> 8 & 255}.{self._given & 255}"
 
     def join(self, address: str, machine: str, listens: Callable[[int], bool]) -> None:
         """A pod on a machine is at this address; ``listens`` says whether it accepts connections on a port."""
@@ -290,17 +205,17 @@ class Network:
         return listens(port) and (machine == origin or not {machine, origin} & self.isolated)
 
 
-REVIVING = ("revives-terminal", "revives-lost-pods", "mended-disk-revives")
-"""The faults in whose builds a terminal phase can be overwritten."""
-
-
 class Api:
-    """Keeps the objects, sends every version of them to the observer, and tells the components of every change."""
+    """Keeps the objects, sends every version of them to the observer, and tells the components of every change.
 
-    def __init__(self, loop: Loop, dialect: Dialect, fault: str | None) -> None:
+    ``replaced`` are classes to be used instead of those that they derive from: parts of a wrong build.
+    """
+
+    def __init__(self, loop: Loop, dialect: Dialect, replaced: tuple[type, ...]) -> None:
+        self._replaced = replaced
         self.loop = loop
         self.wire = Wire(loop)
-        self.network = Network()
+        self.network = self.part(Network)()
         self.dialect = dialect
         self.pods: dict[str, PodRecord] = {}
         self.nodes: dict[str, NodeRecord] = {}
@@ -313,16 +228,11 @@ class Api:
         self.nodes_seen: dict[str, NodeSeen] = {}
         self.pod_watchers: list[Callable[[PodRecord], None]] = []
         self.node_watchers: list[Callable[[NodeRecord], None]] = []
-        self._fault = fault
         self._ids = 0
 
-    def has_fault(self, name: str) -> bool:
-        """True in the build that has the fault ``name`` of `FAULTS`."""
-        return self._fault == name
-
-    def has_one_of(self, names: Collection[str]) -> bool:
-        """True in a build that has one of these faults."""
-        return self._fault in names
+    def part(self, right: type[T]) -> type[T]:
+        """The class to be used as ``right``: itself, or what a wrong build has instead."""
+        return next((wrong for wrong in self._replaced if issubclass(wrong, right)), right)
 
     def new_id(self, kind: str) -> str:
         """An id that no other thing of this cluster has."""
@@ -357,12 +267,32 @@ class Api:
     def write_status(
         self, pod: PodRecord, phase: str, containers: tuple[ContainerSeen, ...], address: str | None
     ) -> None:
-        """A kubelet writes the status of a pod. A terminal phase is final (seed.md L276), a pod that is gone too."""
-        final = pod.terminal and not self.has_one_of(REVIVING)
-        if pod.gone or final or (pod.phase, pod.containers, pod.address) == (phase, containers, address):
+        """A kubelet writes the status of a pod; one that is gone has none any more."""
+        if pod.gone or self.is_final(pod) or (pod.phase, pod.containers, pod.address) == (phase, containers, address):
             return
         pod.phase, pod.containers, pod.address = phase, containers, address
         self.publish_pod(pod)
+
+    def is_final(self, pod: PodRecord) -> bool:
+        """Whether no status is written any more: a terminal phase is final (seed.md L276)."""
+        return pod.terminal
+
+    def accepts_template(self, policy: Policy) -> bool:
+        """Whether a replication controller may have pods of this policy (v0.17.0.md RC-3)."""
+        return policy == "Always"
+
+    def break_disk(self, pod: PodRecord) -> None:
+        """The disk of a pod dies."""
+        self.broken_disks.add(pod.uid)
+        self.unusable_disks.add(pod.uid)
+
+    def fill_disk(self, pod: PodRecord) -> None:
+        """The disk of a pod is full."""
+        self.unusable_disks.add(pod.uid)
+
+    def user_deletes(self, pod: PodRecord) -> None:
+        """A user deletes a pod."""
+        self.delete_pod(pod)
 
     def delete_pod(self, pod: PodRecord) -> None:
         """The object goes at once; the last thing seen of it is its last status."""

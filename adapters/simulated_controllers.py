@@ -15,12 +15,6 @@ from adapters.simulated_kubelet import Kubelet
 from adapters.simulation import Timer
 from conformance.runtime import ConditionStatus, ControllerSpec, MachineList, PodSpec
 
-BINDING_DELAY = 10.0
-"""After how many seconds the faulty build records a binding."""
-
-RETURN_DELAY = 10.0
-"""After how many seconds the faulty build brings a Terminated node back: long enough for its end to be seen."""
-
 
 class Scheduler:
     """Binds each pod once and for ever to a usable node (seed.md L219)."""
@@ -54,26 +48,13 @@ class Scheduler:
         if not candidates:
             self._record("failed-scheduling", pod)
             return
-        node = self._api.loop.rng.choice(candidates)
-        if self._api.has_fault("starts-before-bound") and self._kubelets[node].online:
-            self._queued.add(pod.uid)
-            self._kubelets[node].accept(pod)
-            self._api.loop.after(BINDING_DELAY, partial(self._bind, pod, node))
-        else:
-            self._bind(pod, node)
+        self._bind(pod, self._api.loop.rng.choice(candidates))
 
     def _is_candidate(self, node: NodeRecord) -> bool:
         """A node that is not Running, reachable and ready takes nothing (seed.md L177, L181; v0.17.0.md SCHED-1)."""
-        if node.phase == "Terminated":
-            return self._api.has_fault("schedules-to-ended-node")
-        if node.unschedulable and not self._api.has_fault("binds-to-cordoned-node"):
-            return False
-        return node.usable or self._api.has_fault("schedules-anywhere")
+        return node.usable and not node.unschedulable
 
     def _bind(self, pod: PodRecord, node: str) -> None:
-        self._queued.discard(pod.uid)
-        if pod.gone:
-            return
         pod.node = node
         self._record("scheduled", pod)
         self._api.publish_pod(pod)
@@ -89,8 +70,6 @@ class NodeController:
         self._api = api
         self._kubelets = kubelets
         self._time_outs: dict[str, Timer] = {}
-        self._left: dict[str, float] = {}
-        """What a wrong build has left of a node's time-out."""
         self._listed: set[str] | None = None
         """The machines that the cloud lists, if the node controller follows it."""
         self._static: set[str] = set()
@@ -101,13 +80,11 @@ class NodeController:
         """A node becomes known: Pending until its kubelet checks in (seed.md L177; v0.17.0.md NODE-PHASE-4)."""
         node = NodeRecord(name, self._api.new_id("node"), self._api.dialect.node_phase)
         self._api.nodes[name] = node
-        if self._api.has_fault("conditions-outside-running"):
-            node.reachable = node.ready = "True"
-        if self._api.has_fault("node-skips-pending"):
-            self._set_running(node)
-        else:
-            self._api.publish_node(node)
+        self._begin(node)
         self.look(node)
+
+    def _begin(self, node: NodeRecord) -> None:
+        self._api.publish_node(node)
 
     def look(self, node: NodeRecord) -> None:
         """Something may have changed on the node: find out, each thing in its own time."""
@@ -145,14 +122,12 @@ class NodeController:
 
     def _is_cut(self, kubelet: Kubelet) -> bool:
         """Whether nothing reaches the node. What it sends may still arrive."""
-        return kubelet.cut == "both" or (kubelet.cut == "inbound" and not self._api.has_fault("misses-one-way-cut"))
+        return kubelet.cut != ""
 
     def _readiness(self, kubelet: Kubelet) -> ConditionStatus:
         if self._is_cut(kubelet):
             return "Unknown"
-        if kubelet.stopped and not self._api.has_fault("ready-means-reachable"):
-            return self._api.dialect.stopped_ready
-        return "True"
+        return self._api.dialect.stopped_ready if kubelet.stopped else "True"
 
     # --- nodes that are lost ----------------------------------------------------------------------------------------
 
@@ -164,59 +139,31 @@ class NodeController:
             self._start_clock(node)
 
     def _start_clock(self, node: NodeRecord) -> None:
-        others = [timer for timer in self._time_outs.values() if timer.live]
-        if others and self._api.has_fault("forgets-second-lost-node"):
-            return
-        loop = self._api.loop
-        seconds = self._left.pop(node.name, None) or loop.delay("time-out", loop.timing.latency)
-        self._time_outs[node.name] = loop.after(seconds, partial(self._lost, node))
+        self._time_outs[node.name] = self._api.loop.after(self._patience(node), partial(self._lost, node))
+
+    def _patience(self, node: NodeRecord) -> float:  # noqa: ARG002 - it is the same for all, but in a wrong build
+        """For how many seconds a node is lost before its pods are given up."""
+        return self._api.loop.delay("time-out", self._api.loop.timing.latency)
 
     def _stop_clock(self, name: str) -> None:
-        timer = self._time_outs.pop(name, None)
-        if timer is None or (self._api.pods_on(name) and self._api.has_fault("keeps-old-time-out")):
-            return
-        if timer.live and self._api.has_fault("time-outs-add-up"):
-            self._left[name] = timer.time - self._api.loop.now
-        self._api.loop.cancel(timer)
+        self._api.loop.cancel(self._time_outs.pop(name, None))
 
     def restart(self) -> None:
         """A new node controller takes over: it has to look, and all clocks start again (v0.17.0.md PART-8)."""
-        if self._api.has_fault("restart-keeps-time-outs"):
-            return
         for node in self._api.nodes.values():
-            timer = self._time_outs.pop(node.name, None)
-            self._api.loop.cancel(timer)
-            if not self._api.has_fault("restart-forgets-lost-nodes"):
-                self._api.loop.later("probe", partial(self._watch, node))
+            self._api.loop.cancel(self._time_outs.pop(node.name, None))
+            self._api.loop.later("probe", partial(self._watch, node))
 
     def _lost(self, node: NodeRecord) -> None:
         """The time is out: the pods of the node are Failed (seed.md L278, L320), or deleted (v0.17.0.md PART-1)."""
-        if self._api.has_fault("ignores-lost-node"):
-            return
         for pod in self._api.pods_on(node.name):
-            if self._api.has_fault("moves-pods"):
-                self._move(pod)
-            elif not self._is_spared(pod):
-                self._give_up(pod)
+            self._give_up(pod)
 
     def _give_up(self, pod: PodRecord) -> None:
-        if self._api.has_fault("deletes-lost-pods") or not self._api.dialect.lost_pods_fail:
+        if not self._api.dialect.lost_pods_fail:
             self._api.delete_pod(pod)
-        elif not pod.terminal or self._api.has_fault("fails-ended-pods"):
+        elif not pod.terminal:
             pod.phase = "Failed"
-            self._api.publish_pod(pod)
-
-    def _is_spared(self, pod: PodRecord) -> bool:
-        """Whether a wrong build forgets the pod."""
-        restarted = any(container.restarts for container in pod.containers or ())
-        if self._api.has_fault("spares-restarting-pods"):
-            return restarted
-        return pod.phase == "Pending" and not restarted and self._api.has_fault("spares-unstarted-pods")
-
-    def _move(self, pod: PodRecord) -> None:
-        others = [node.name for node in self._api.nodes.values() if node.usable]
-        if others and not pod.terminal:
-            pod.node = others[0]
             self._api.publish_pod(pod)
 
     # --- nodes that end ---------------------------------------------------------------------------------------------
@@ -233,10 +180,7 @@ class NodeController:
             self._api.publish_node(node)
         elif not node.gone:
             self._api.delete_node(node)
-        if not self._api.has_fault("keeps-pods-of-terminated-node"):
-            self._api.loop.later("controller", partial(self._delete_pods, node))
-        if self._api.has_fault("terminated-node-returns") and not node.gone:
-            self._api.loop.after(RETURN_DELAY, partial(self._set_running, node))
+        self._api.loop.later("controller", partial(self._delete_pods, node))
 
     def _delete_pods(self, node: NodeRecord) -> None:
         for pod in self._api.pods_on(node.name):
@@ -246,18 +190,12 @@ class NodeController:
 
     def cordon(self, node: NodeRecord, unschedulable: bool) -> None:
         """Mark a node unschedulable, or schedulable. The pods there stay (v0.17.0.md SCHED-7)."""
-        if not unschedulable and self._api.has_fault("ignores-uncordon"):
-            return
         node.unschedulable = unschedulable
         self._api.publish_node(node)
-        if unschedulable and self._api.has_fault("cordon-evicts-pods"):
-            self._delete_pods(node)
 
     def delete(self, node: NodeRecord) -> None:
         """Delete a node's record. The machine and its pods stay (v0.17.0.md NC-SYNC-7)."""
         self._api.delete_node(node)
-        if self._api.has_fault("deletes-pods-with-record"):
-            self._delete_pods(node)
 
     # --- the list of machines (seed.md L212; v0.17.0.md NC-SYNC-1 to NC-SYNC-7) ---------------------------------------
 
@@ -266,9 +204,8 @@ class NodeController:
         self._listed = None
         if not listed.cloud:
             self._static = set(listed.machines)
-            if not self._api.has_fault("ignores-machines-flag"):
-                self._api.loop.later("controller", self._register)
-        elif listed.sync or self._api.has_fault("follows-with-sync-off"):
+            self._api.loop.later("controller", self._register)
+        elif listed.sync:
             self._listed = set(listed.machines)
             self._compare()
 
@@ -277,10 +214,8 @@ class NodeController:
         for name in sorted(self._static - self._api.nodes.keys()):
             self.add(name)
 
-    def _compare(self, node: NodeRecord | None = None) -> None:
+    def _compare(self, _: NodeRecord | None = None) -> None:
         """The list or a record has changed: arm a pass over them if they differ."""
-        if node and node.gone and node.name in self._static and self._api.has_fault("registers-machines-again"):
-            self._api.loop.later("controller", self._register)
         if self._list_pass is None and any(self._differences()):
             self._list_pass = self._api.loop.later("list", self._follow)
 
@@ -290,12 +225,6 @@ class NodeController:
             return [], []
         missing = self._listed - self._api.nodes.keys()
         extra = {name for name, node in self._api.nodes.items() if node.phase != "Terminated"} - self._listed
-        if self._api.has_fault("misses-new-machines") and self._api.nodes:
-            missing = set()
-        if self._api.has_fault("keeps-gone-machines"):
-            extra = {name for name in extra if not self._kubelets[name].dead}
-        if self._api.has_fault("keeps-hand-made-nodes"):
-            extra = {name for name in extra if self._kubelets[name].dead}
         return sorted(missing), sorted(extra)
 
     def _follow(self) -> None:
@@ -319,23 +248,17 @@ class ReplicationController:
     def __init__(self, api: Api) -> None:
         self._api = api
         self._queued: set[str] = set()
-        self._done: set[str] = set()
-        """The controllers that have created their pods."""
         api.pod_watchers.append(self._watch)
-        if api.has_fault("rc-replaces-at-once"):
-            api.node_watchers.append(self._watch_node)
 
     def scale(self, controller: ControllerRecord, wanted: int) -> None:
         """From now on it is to keep so many pods."""
         controller.spec = msgspec.structs.replace(controller.spec, wanted=wanted)
-        if not self._api.has_fault("rc-ignores-scaling"):
-            controller.kept = wanted
         self._api.publish_controller(controller)
         self._enqueue(controller)
 
     def add(self, spec: ControllerSpec) -> None:
         """A replication controller becomes known."""
-        controller = ControllerRecord(spec, self._api.new_id("controller"), spec.wanted)
+        controller = ControllerRecord(spec, self._api.new_id("controller"))
         self._api.controllers[spec.name] = controller
         self._api.publish_controller(controller)
         self._enqueue(controller)
@@ -343,10 +266,6 @@ class ReplicationController:
     def _watch(self, pod: PodRecord) -> None:
         controller = self._api.controllers.get(pod.owner or "")
         if controller is not None:
-            self._enqueue(controller)
-
-    def _watch_node(self, _: NodeRecord) -> None:
-        for controller in self._api.controllers.values():
             self._enqueue(controller)
 
     def _enqueue(self, controller: ControllerRecord) -> None:
@@ -358,61 +277,43 @@ class ReplicationController:
         """Count the active pods, and create or delete the difference (v0.17.0.md RC-2)."""
         self._queued.discard(controller.uid)
         active = self._active(controller)
-        if controller.counted != len(active):
-            controller.counted = len(active)
+        if controller.counted != self._count(active):
+            controller.counted = self._count(active)
             self._api.publish_controller(controller)
         missing = self._wanted(controller) - len(active)
         for pod in self._surplus(active, -missing):
             self._remove(pod)
-        if missing > 0 and not self._is_content(controller):
-            for _ in range(missing):
-                self._add_pod(controller.spec)
-        self._done.add(controller.uid)
+        if missing > 0:
+            self._fill(controller, missing)
 
     def _active(self, controller: ControllerRecord) -> list[PodRecord]:
         """Its pods that have not ended (v0.17.0.md RC-1), whether they run or not, and wherever (RC-5)."""
-        own = [pod for pod in self._api.pods.values() if pod.owner == controller.spec.name]
-        if self._api.has_fault("rc-replaces-at-once"):
-            own = [pod for pod in own if pod.node not in self._api.nodes or self._api.nodes[pod.node].usable]
-        return [pod for pod in own if not pod.terminal or self._api.has_fault("rc-counts-ended")]
+        return [pod for pod in self._own(controller) if not pod.terminal]
+
+    def _own(self, controller: ControllerRecord) -> list[PodRecord]:
+        return [pod for pod in self._api.pods.values() if pod.owner == controller.spec.name]
+
+    def _count(self, active: list[PodRecord]) -> int:
+        """The count that the record shows."""
+        return len(active)
 
     def _wanted(self, controller: ControllerRecord) -> int:
-        return controller.kept + self._api.has_fault("rc-one-too-many") - self._api.has_fault("rc-one-too-few")
+        return controller.spec.wanted
 
     def _surplus(self, active: list[PodRecord], number: int) -> list[PodRecord]:
         """Those that go if there are ``number`` pods too many."""
-        if number <= 0:
-            return []
-        number += self._api.has_fault("rc-deletes-too-many")
-        return sorted(active, key=_by_worth, reverse=self._api.has_fault("rc-deletes-running-first"))[:number]
+        return sorted(active, key=_by_worth)[: max(number, 0)]
 
     def _remove(self, pod: PodRecord) -> None:
-        if self._api.has_fault("rc-fails-surplus"):
-            pod.phase = "Failed"
-            self._api.publish_pod(pod)
-        else:
-            self._api.delete_pod(pod)
+        self._api.delete_pod(pod)
 
-    def _is_content(self, controller: ControllerRecord) -> bool:
-        """Whether a wrong build does without a new pod."""
-        if self._api.has_fault("rc-never-replaces"):
-            return controller.uid in self._done
-        return self._api.has_fault("rc-moves-pods") and self._move(controller)
+    def _fill(self, controller: ControllerRecord, missing: int) -> None:
+        for _ in range(missing):
+            self._add_pod(controller.spec)
 
     def _add_pod(self, spec: ControllerSpec) -> None:
         """A new pod with a name of its own (v0.17.0.md RC-4)."""
         self._api.create_pod(PodSpec(self._api.new_id(spec.name), spec.policy, spec.containers), spec.name)
-
-    def _move(self, controller: ControllerRecord) -> bool:
-        """Begin a pod that has ended anew on another node; whether there was one."""
-        own = [pod for pod in self._api.pods.values() if pod.owner == controller.spec.name and pod.terminal]
-        usable = [node.name for node in self._api.nodes.values() if node.usable]
-        for pod in own:
-            if others := [name for name in usable if name != pod.node]:
-                pod.phase, pod.node = "Pending", others[0]
-                self._api.publish_pod(pod)
-                return True
-        return False
 
 
 class Reaper:
@@ -424,13 +325,15 @@ class Reaper:
         api.pod_watchers.append(self._watch)
 
     def _watch(self, pod: PodRecord) -> None:
-        by_age = self._api.has_fault("reaps-by-age")
-        if (pod.terminal or by_age) and not pod.gone and pod.uid not in self._known:
+        if self._expires(pod) and not pod.gone and pod.uid not in self._known:
             self._known.add(pod.uid)
             self._api.loop.later("expire", partial(self._expire, pod))
 
+    def _expires(self, pod: PodRecord) -> bool:
+        return pod.terminal
+
     def _expire(self, pod: PodRecord) -> None:
-        if not (pod.gone or self._api.has_fault("never-reaps")):
+        if not pod.gone:
             self._api.delete_pod(pod)
 
 

@@ -6,31 +6,56 @@ itself after it was stopped or cut off, with no special case for either.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Literal
+from typing import ClassVar, Literal, get_args
 
 from adapters.simulated_api import Api, Happening, PodRecord
-from adapters.simulated_machine import KILLED, Container, LocalPod, Machine
-from conformance.runtime import ContainerSeen, Policy
+from adapters.simulated_machine import KILLED, Container, Killer, LocalPod, Machine
+from conformance.runtime import Policy
 
-RESTARTS: dict[Policy, tuple[bool, bool]] = {
-    "Always": (True, True),
-    "OnFailure": (False, True),
-    "Never": (False, False),
+POLICIES: tuple[Policy, ...] = ("Always", "OnFailure", "Never")
+
+End = Literal["success", "failure", "out-of-memory", "kill", "kill-by-engine", "death-of-sandbox", "restart-of-kubelet"]
+"""How an incarnation of a container ended: by itself, for want of memory, or killed, and by what."""
+
+ENDS: tuple[End, ...] = get_args(End)
+
+RESTARTS: dict[tuple[Policy, End], bool] = {
+    (policy, end): policy == "Always" or (policy == "OnFailure" and end != "success")
+    for policy in POLICIES
+    for end in ENDS
 }
-"""Whether a policy restarts a container after a normal and after an abnormal end (seed.md L284-L293)."""
+"""Whether a policy restarts a container after such an end (seed.md L284-L293, L309-L312). Who ended it is all one."""
 
-FAULTY_RESTARTS: dict[str, tuple[Policy, tuple[bool, bool]]] = {
-    "never-restarts-anyway": ("Never", (False, True)),
-    "onfailure-restarts-success": ("OnFailure", (True, True)),
-    "always-gives-up": ("Always", (False, True)),
-    "onfailure-gives-up": ("OnFailure", (False, False)),
+EVENTS: dict[End, str] = dict.fromkeys(ENDS, "failed") | {"success": "completed", "out-of-memory": "out-of-memory"}
+"""The event that tells of an end (seed.md L283, L289, L308)."""
+
+Class = Literal["waiting", "running", "succeeded", "failed"]
+"""What a container counts as when the phase of its pod is made."""
+
+CLASSES: tuple[Class, ...] = get_args(Class)
+
+Classes = frozenset[Class]
+
+
+def _phase_of(policy: Policy, classes: Classes) -> str:
+    if "waiting" in classes:
+        return "Pending"
+    goes_on = {"Always": CLASSES, "OnFailure": ("running", "failed"), "Never": ("running",)}
+    if classes & set(goes_on[policy]):
+        return "Running"
+    return "Failed" if "failed" in classes else "Succeeded"
+
+
+PHASES: dict[tuple[Policy, Classes], str] = {
+    (policy, classes): _phase_of(policy, classes)
+    for policy in POLICIES
+    for number in range(1, len(CLASSES) + 1)
+    for classes in map(frozenset, itertools.combinations(CLASSES, number))
 }
-"""The row of `RESTARTS` that a fault replaces."""
-
-REVIVAL = 10.0
-"""After how many seconds the faulty build revives a pod: long enough for its end to be seen."""
+"""The phase of a pod by its policy and the classes of its containers (seed.md L258-L272; v0.17.0.md F-T1)."""
 
 Cut = Literal["", "inbound", "both"]
 """In which directions the network of a machine is cut off."""
@@ -42,6 +67,10 @@ class Kubelet:
     ``cut``, ``stopped`` and ``dead`` say how the machine is; ``online`` whether the kubelet's reports reach the API.
     """
 
+    restarts: ClassVar[Mapping[tuple[Policy, End], bool]] = RESTARTS
+    phases: ClassVar[Mapping[tuple[Policy, Classes], str]] = PHASES
+    events: ClassVar[Mapping[End, str]] = EVENTS
+
     def __init__(self, api: Api, name: str) -> None:
         self.name = name
         self.cut: Cut = ""
@@ -49,9 +78,7 @@ class Kubelet:
         self.dead = False
         self.online = True
         self.pods: dict[str, LocalPod] = {}
-        self.buried: dict[str, LocalPod] = {}
-        """What a wrong build keeps of the pods that are over."""
-        self.machine = Machine(api, name, self.end_container)
+        self.machine = api.part(Machine)(api, name, self.end_container)
         self._api = api
         self._loop = api.loop
         self._held: list[Happening] = []
@@ -90,22 +117,15 @@ class Kubelet:
         self._link_changed()
         for pod in self.pods.values():
             if clean:
-                self._end_running(pod, "kubelet")
-            elif self._api.has_fault("counts-kubelet-restarts"):
-                self._count_running(pod)
+                self._end_running(pod, "restart-of-kubelet")
             self.poke(pod)
 
-    def _end_running(self, pod: LocalPod, killer: Literal["kubelet", "sandbox"]) -> None:
+    def _end_running(self, pod: LocalPod, killer: Killer) -> None:
         """Kill what runs of a pod: an abnormal end like any other."""
         for container in pod.running:
             self._record(pod, "killing", container)
             self.machine.stop(container, KILLED)
             container.killer, container.noticed = killer, False
-
-    @staticmethod
-    def _count_running(pod: LocalPod) -> None:
-        for container in pod.running:
-            container.incarnation += 1
 
     def die(self) -> None:
         """The machine ends for good, and all that ran there with it."""
@@ -116,11 +136,6 @@ class Kubelet:
 
     def end_container(self, pod: LocalPod, container: Container, code: int, oom: bool = False) -> None:
         """The process of a running container ends; it takes a kubelet to find out."""
-        if oom and self._api.has_fault("oom-is-success"):
-            code, oom = 0, False
-        if self.stopped and self._api.has_fault("misses-ends-while-down"):
-            self._loop.cancel(container.end)
-            return
         self.machine.stop(container, code, oom)
         container.noticed = False
         self.poke(pod)
@@ -145,9 +160,6 @@ class Kubelet:
             if not (happening.pod.gone or happening.pod.terminal):
                 self._api.record(f"kubelet/{self.name}", happening)
         for pod in self.pods.values():
-            if self._api.has_fault("returns-with-restarts"):
-                self._end_running(pod, "kubelet")
-                self.poke(pod)
             self._touch(pod)
 
     def _watch(self, record: PodRecord) -> None:
@@ -159,8 +171,7 @@ class Kubelet:
         return mine and not record.gone and not record.terminal
 
     def _is_over(self, record: PodRecord) -> bool:
-        marked = record.terminal and not self._api.has_fault("revives-lost-pods")
-        return record.gone or marked or record.node not in (None, self.name)
+        return record.gone or record.terminal or record.node not in (None, self.name)
 
     def _read(self) -> None:
         """Compare what runs here with what the API says: take on new pods, stop the ones that are over."""
@@ -221,7 +232,7 @@ class Kubelet:
         """What can be done next: what happened is noticed first, then containers are created and started."""
         if notices := self._notices(pod):
             return notices
-        if pod.disk_dead and not self._api.has_fault("restarts-after-disk-death"):
+        if self._is_ended_by_disk(pod):
             return []
         steps = [self._step(pod, index) for index in range(len(pod.containers))]
         return [step for step in steps if step is not None]
@@ -230,7 +241,7 @@ class Kubelet:
         ended = [container for container in pod.containers if not container.noticed]
         if not ended and self._has_unnoticed_disk(pod):
             return [partial(self._notice_disk, pod)]
-        if not ended and pod.sandbox_dead and not self._api.has_fault("ignores-dead-sandbox"):
+        if not ended and self._has_unnoticed_sandbox(pod):
             return [partial(self._notice_sandbox, pod)]
         return [partial(self._notice_end, pod, container) for container in ended]
 
@@ -248,8 +259,7 @@ class Kubelet:
 
     def _create(self, pod: LocalPod, container: Container) -> None:
         self.machine.make_sandbox(pod)
-        if container.instance is None or not self._api.has_fault("reuses-instance"):
-            container.instance = self._api.new_id("container")
+        container.instance = self._api.new_id("container")
         self._record(pod, "created", container)
 
     def _start(self, pod: LocalPod, container: Container) -> None:
@@ -258,54 +268,54 @@ class Kubelet:
         self.machine.start(pod, container)
 
     def _restart(self, pod: LocalPod, index: int) -> None:
-        ended = pod.containers[index]
-        uncounted = ended.killer == "kubelet" and self._api.has_fault("forgets-kubelet-kills")
-        pod.containers[index] = ended.next_incarnation(0 if uncounted else 1)
-        if self._api.has_fault("restart-empties-volume"):
-            pod.files.clear()
+        pod.containers[index] = self._next(pod.containers[index])
         self._create(pod, pod.containers[index])
 
-    def _restarts(self, pod: LocalPod, container: Container) -> bool:
-        """Whether the policy restarts an ended container (seed.md L284-L293, L309-L312). Who ended it is all one."""
-        if container.killer == "engine" and self._api.has_fault("engine-kill-is-final"):
-            return False
-        if container.killer == "sandbox" and self._api.has_fault("restarts-after-sandbox-death"):
-            return True
-        policy = pod.record.spec.policy
-        row = RESTARTS[policy]
-        for fault, (faulty_policy, faulty_row) in FAULTY_RESTARTS.items():
-            if self._api.has_fault(fault) and policy == faulty_policy:
-                row = faulty_row
-        after_normal, after_abnormal = row
-        return after_abnormal if self._has_failed(container) else after_normal
+    def _next(self, ended: Container) -> Container:
+        return ended.next_incarnation()
 
-    def _has_failed(self, container: Container) -> bool:
-        """Whether an ended container ended abnormally (seed.md L288, L307; v0.17.0.md RESTART-4, CSTATE-6)."""
-        oom_counts = self._api.dialect.oom_is_failure and not self._api.has_fault("oom-with-0-is-success")
-        return container.exit_code != 0 or (container.oom and oom_counts)
+    def _restarts(self, pod: LocalPod, container: Container) -> bool:
+        """Whether the policy restarts an ended container."""
+        return self.restarts[pod.record.spec.policy, self.end_of(container)]
+
+    def end_of(self, container: Container) -> End:
+        """How an ended container ended (seed.md L288, L307; v0.17.0.md RESTART-4, CSTATE-6)."""
+        if container.killer:
+            return container.killer
+        if container.oom and (self._api.dialect.oom_is_failure or container.exit_code != 0):
+            return "out-of-memory"
+        if container.exit_code == KILLED:
+            return "kill"
+        return "failure" if container.exit_code else "success"
 
     def _notice_end(self, pod: LocalPod, container: Container) -> None:
-        """Record how a container ended (seed.md L283, L289, L308, L312)."""
+        """Record how a container ended; an end for want of memory under Never also as an error (seed.md L312)."""
         container.noticed = True
         if not self._api.dialect.exit_events:
             return
-        for reason, fault in self._reasons(pod, container):
-            if not self._api.has_fault(fault):
-                self._record(pod, reason, container)
+        end = self.end_of(container)
+        self.tell(pod, self.events[end], container)
+        if end == "out-of-memory" and pod.record.spec.policy == "Never":
+            self.tell(pod, "error", container)
 
-    def _reasons(self, pod: LocalPod, container: Container) -> list[tuple[str, str]]:
-        """The events of a container's end, each with the fault that forgets it."""
-        if container.oom and pod.record.spec.policy == "Never":
-            return [("out-of-memory", "forgets-oom-event"), ("error", "forgets-error-event")]
-        if container.oom:
-            return [("out-of-memory", "forgets-oom-event")]
-        if container.exit_code != 0:
-            return [("failed", "forgets-failed-event")]
-        return [("completed", "forgets-completed-event")]
+    def tell(self, pod: LocalPod, reason: str, container: Container | None = None) -> None:
+        """Record an event that the document demands."""
+        self._record(pod, reason, container)
 
     def _has_unnoticed_disk(self, pod: LocalPod) -> bool:
-        broken = pod.record.uid in self._api.broken_disks and not pod.disk_dead
-        return broken and not self._api.has_fault("ignores-dead-disk")
+        return pod.record.uid in self._api.broken_disks and not pod.disk_dead
+
+    def _has_unnoticed_sandbox(self, pod: LocalPod) -> bool:
+        return pod.sandbox_dead
+
+    def _is_ended_by_disk(self, pod: LocalPod) -> bool:
+        return pod.disk_dead
+
+    def disk_changed(self, uid: str) -> None:
+        """The disk of a pod here has filled up, died, or works again."""
+        if pod := self.pods.get(uid):
+            self.machine.disk_changed(pod)
+            self.poke(pod)
 
     def _notice_disk(self, pod: LocalPod) -> None:
         """A disk has died: kill all containers, record it, and the pod is Failed (seed.md L313-L316)."""
@@ -313,16 +323,13 @@ class Kubelet:
         for container in pod.running:
             self.machine.stop(container, KILLED)
             self._record(pod, "killing", container)
-        if not self._api.has_fault("forgets-disk-event"):
-            self._record(pod, "disk-died")
+        self.tell(pod, "disk-died")
 
     def _notice_sandbox(self, pod: LocalPod) -> None:
         """The sandbox has died: end what ran in it. What is started again gets a new one (v0.17.0.md RESTART-5)."""
         pod.sandbox_dead = False
-        self._end_running(pod, "sandbox")
+        self._end_running(pod, "death-of-sandbox")
         self.machine.end_sandbox(pod)
-        if self._api.has_fault("keeps-dead-sandbox"):
-            pod.address = ""
 
     # --- the status --------------------------------------------------------------------------------------------------
 
@@ -340,59 +347,32 @@ class Kubelet:
         while notices := self._notices(pod):
             notices[0]()
         phase = self.phase(pod)
-        statuses = tuple(self._status(container) for container in pod.containers)
+        statuses = tuple(container.status(self._count(pod, container)) for container in pod.containers)
         self._api.write_status(pod.record, phase, statuses, pod.address or None)
         if phase in ("Succeeded", "Failed"):
             self._finish(pod)
         else:
             self.poke(pod)
 
-    def _status(self, container: Container) -> ContainerSeen:
-        restarts = container.incarnation
-        if self._api.has_fault("forgets-restart-count"):
-            restarts = 0
-        if self._api.has_fault("counts-backwards") and restarts >= 2:
-            restarts -= 2
-        return container.status(restarts)
+    def _count(self, pod: LocalPod, container: Container) -> int:  # noqa: ARG002 - a wrong build looks at the pod
+        """The restart count that the status shows."""
+        return container.incarnation
 
     def phase(self, pod: LocalPod) -> str:
         """The phase of a pod (seed.md L258-L272; v0.17.0.md F-T1)."""
-        if pod.disk_dead and not self._api.has_fault("restarts-after-disk-death"):
+        if self._is_ended_by_disk(pod):
             return "Failed"
-        if self._is_pending(pod):
-            return "Pending"
-        if any(container.state != "terminated" or self._restarts(pod, container) for container in pod.containers):
-            return "Running"
-        failed = [self._has_failed(container) for container in pod.containers]
-        has_failed = all(failed) if self._api.has_fault("failed-needs-all") else any(failed)
-        return "Failed" if has_failed else "Succeeded"
+        policy = pod.record.spec.policy
+        return self.phases[policy, frozenset(self.class_of(container) for container in pod.containers)]
 
-    def _is_pending(self, pod: LocalPod) -> bool:
-        if self._api.has_fault("running-too-early"):
-            return False
-        restarting_counts = not self._api.dialect.restarting_is_running
-        if restarting_counts or self._api.has_fault("pending-while-restarting"):
-            return any(container.state == "waiting" for container in pod.containers)
-        return any(not container.begun for container in pod.containers)
+    def class_of(self, container: Container) -> Class:
+        """What a container counts as."""
+        if container.state == "running":
+            return "running"
+        if container.state == "terminated":
+            return "succeeded" if self.end_of(container) == "success" else "failed"
+        return "running" if container.begun and self._api.dialect.restarting_is_running else "waiting"
 
     def _finish(self, pod: LocalPod) -> None:
         """A terminal phase is final: the pod is forgotten."""
         self._forget(pod)
-        if self._api.has_fault("revives-terminal") and not pod.revived:
-            pod.revived = True
-            self._loop.after(REVIVAL, partial(self.revive, pod))
-        if self._api.has_fault("mended-disk-revives"):
-            self.buried[pod.record.uid] = pod
-
-    def revive(self, pod: LocalPod) -> None:
-        """Start the containers of a pod that is over again, as only a wrong build does."""
-        if pod.record.gone or self.dead:
-            return
-        self.pods[pod.record.uid] = pod
-        pod.worker = pod.sync = None
-        pod.disk_dead = False
-        self._api.broken_disks.discard(pod.record.uid)
-        for index in range(len(pod.containers)):
-            self._restart(pod, index)
-        self.poke(pod)
-        self._touch(pod)

@@ -30,7 +30,7 @@ PUTTING = 0.1
 PATIENCE, TRY = 60.0, 0.5
 """For how many seconds a container looks for a file or a listener, and after how many it looks again."""
 
-Killer = Literal["engine", "sandbox", "kubelet"]
+Killer = Literal["kill-by-engine", "death-of-sandbox", "restart-of-kubelet"]
 """Who ended a container, where a right build does not care and a wrong one does."""
 
 
@@ -94,14 +94,13 @@ class LocalPod:
     record: PodRecord
     containers: list[Container]
     address: str | None = None
-    """That of its sandbox; None while it has none, and empty (a deliberate fault) if it shall have none any more."""
+    """That of its sandbox; None while it has none, and empty (in a wrong build) if it shall have none any more."""
     files: set[tuple[str, str]] = field(default_factory=set)
     """What is in its volume: whose it is (all containers share one, so nobody's), and the file's name."""
     sandbox_dead: bool = False
     """The sandbox has died, and the kubelet has not noticed yet."""
     disk_dead: bool = False
     """The kubelet has found a disk of the pod dead: the pod is over."""
-    revived: bool = False
     worker: Timer | None = None
     sync: Timer | None = None
 
@@ -178,8 +177,8 @@ class Machine:
 
     # --- volumes (seed.md L217, L229; v0.17.0.md SHARE-4) ---------------------------------------------------------
 
-    def _volume(self, container: Container) -> str:
-        return container.spec.name if self._api.has_fault("no-shared-volume") else ""
+    def _volume(self, container: Container) -> str:  # noqa: ARG002 - it is the same for all, but in a wrong build
+        return ""
 
     def _put(self, pod: LocalPod, container: Container, file: str, code: int | None) -> None:
         if pod.record.uid not in self._api.unusable_disks:
@@ -204,7 +203,7 @@ class Machine:
         """Make a sandbox if the pod has none: it has an address of its own from now on."""
         if pod.address is None:
             network = self._api.network
-            pod.address = network.new_address(self._api.has_fault("pods-share-an-address"))
+            pod.address = network.new_address()
             network.join(pod.address, self._name, partial(self._listens, pod))
 
     def end_sandbox(self, pod: LocalPod) -> None:
@@ -222,8 +221,7 @@ class Machine:
         return any(container.step == Serve(port) for container in pod.running)
 
     def _answers_itself(self, pod: LocalPod, port: int) -> bool:
-        apart = pod.sandbox_dead or not pod.address or self._api.has_fault("no-shared-localhost")
-        return self._listens(pod, port) and not apart
+        return self._listens(pod, port) and bool(pod.address) and not pod.sandbox_dead
 
     def _is_reached(self, host: str, port: int) -> bool:
-        return self._api.network.connects(self._name, host, port) and not self._api.has_fault("pods-are-unreachable")
+        return self._api.network.connects(self._name, host, port)

@@ -3,7 +3,8 @@
 A world is one `SimulatedCluster`: an API (`adapters.simulated_api`), a scheduler, a node controller and replication
 controllers (`adapters.simulated_controllers`), and per node one kubelet (`adapters.simulated_kubelet`) and the machine
 under it (`adapters.simulated_machine`), all driven by one event loop (`adapters.simulation`). The same scenario and
-seed give the same observations, to the last digit.
+seed give the same observations, to the last digit. Nothing of it knows of the deliberately wrong builds, which replace
+one part or another (`adapters.wrong_builds`).
 """
 
 from __future__ import annotations
@@ -11,12 +12,14 @@ from __future__ import annotations
 import difflib
 import random
 from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
-from adapters.simulated_api import DIALECTS, FAULTS, Api, NodeRecord, PodRecord
+from adapters.simulated_api import DIALECTS, Api, NodeRecord, PodRecord
 from adapters.simulated_controllers import NodeController, Reaper, ReplicationController, Scheduler
 from adapters.simulated_kubelet import Cut, Kubelet
 from adapters.simulated_machine import KILLED, Container, LocalPod
 from adapters.simulation import DELAYS, Loop, Timing
+from adapters.wrong_builds import FAULTS, REPLACED
 from conformance.runtime import (
     CAPABILITIES,
     About,
@@ -47,18 +50,17 @@ class SimulatedCluster:
     """One simulated world. Implements `conformance.runtime.Cluster`, `Replicates`, `Scales` and `ListsNodes`, and adds
     what model-based tests need."""
 
-    def __init__(self, scenario: str, seed: int, profile: str, fault: str | None, timing: Timing) -> None:
+    def __init__(self, scenario: str, seed: int, profile: str, timing: Timing, replaced: tuple[type, ...] = ()) -> None:
         # A string seeds the same generator in every process; hash() would not.
         self._loop = Loop(random.Random(f"{scenario}/{seed}"), timing)
-        self._api = Api(self._loop, DIALECTS[profile], fault)
+        api = next((wrong for wrong in replaced if issubclass(wrong, Api)), Api)
+        self._api = api(self._loop, DIALECTS[profile], replaced)
         self._profile = profile
         self._kubelets: dict[str, Kubelet] = {}
-        self._scheduler = Scheduler(self._api, self._kubelets)
-        self._controller = NodeController(self._api, self._kubelets)
-        self._replication = ReplicationController(self._api)
+        self._scheduler = self._api.part(Scheduler)(self._api, self._kubelets)
+        self._controller = self._api.part(NodeController)(self._api, self._kubelets)
+        self._replication = self._api.part(ReplicationController)(self._api)
         self._cloud: set[str] = set()
-        if fault == "reaps-unasked":
-            Reaper(self._api)
 
     # --- the protocol -----------------------------------------------------------------------------------------------
 
@@ -66,7 +68,7 @@ class SimulatedCluster:
         """Make a node known. Raises `Refused` if there is or was one of that name."""
         if name in self._kubelets:
             raise Refused(f"there is or was a node {name}")
-        self._kubelets[name] = Kubelet(self._api, name)
+        self._kubelets[name] = self._api.part(Kubelet)(self._api, name)
         self._controller.add(name)
 
     def create_pod(self, pod: PodSpec) -> None:
@@ -81,7 +83,7 @@ class SimulatedCluster:
         that the API accepts (v0.17.0.md RC-3)."""
         if controller.name in self._api.controllers:
             raise Refused(f"there is a replication controller {controller.name}")
-        if controller.policy != "Always" and not self._api.has_fault("rc-accepts-any-policy"):
+        if not self._api.accepts_template(controller.policy):
             raise Refused(f"the pods of a replication controller are always restarted, not {controller.policy}")
         if controller.wanted < 0:
             raise Refused(f"a replication controller cannot keep {controller.wanted} pods")
@@ -102,7 +104,7 @@ class SimulatedCluster:
         if ended := sorted(name for name in names if name in self._kubelets and self._kubelets[name].dead):
             raise Refused(f"machine {ended[0]} has ended")
         for name in sorted(names - self._kubelets.keys()):
-            self._kubelets[name] = Kubelet(self._api, name)
+            self._kubelets[name] = self._api.part(Kubelet)(self._api, name)
         for name in sorted(self._cloud - names):
             self._kubelets[name].die()
         self._cloud = names if listed.cloud else set()
@@ -110,11 +112,7 @@ class SimulatedCluster:
 
     def delete_pod(self, name: str) -> None:
         """Delete a pod: the object goes at once (v0.17.0.md DEL-1), its containers when the kubelet hears of it."""
-        pod = self._pod(name)
-        kubelet = self._kubelets.get(pod.node or "")
-        if kubelet and not kubelet.online and self._api.has_fault("deletion-waits-for-kubelet"):
-            return
-        self._api.delete_pod(pod)
+        self._api.user_deletes(self._pod(name))
 
     def inject(self, fault: Fault) -> None:
         """Inject a fault. One that has no object or would change nothing is `Refused`."""
@@ -172,7 +170,7 @@ class SimulatedCluster:
         """From now on pods that have ended expire. Raises `Unsupported` for a profile in which nothing does."""
         if not self._api.dialect.reaping:
             raise Unsupported(f"{self._profile} reaps nothing: REAP-1")
-        Reaper(self._api)
+        self._api.part(Reaper)(self._api)
 
     def close(self) -> None:
         """End the world."""
@@ -238,7 +236,7 @@ class SimulatedCluster:
 
     def _kill_by_engine(self, pod: str, container: str | None) -> None:
         kubelet, local, found = self._running(pod, container)
-        found.killer = "engine"
+        found.killer = "kill-by-engine"
         kubelet.end_container(local, found, KILLED)
 
     def _kill_sandbox(self, name: str) -> None:
@@ -254,16 +252,15 @@ class SimulatedCluster:
         kubelet, pod = self._with_disk(name)
         if pod.uid in self._api.broken_disks:
             raise Refused(f"the disk of pod {name} is broken already")
-        self._api.broken_disks.add(pod.uid)
-        self._set_usable(kubelet, pod, usable=False)
+        self._api.break_disk(pod)
+        kubelet.disk_changed(pod.uid)
 
     def _fill_disk(self, name: str) -> None:
         kubelet, pod = self._with_disk(name)
         if pod.uid in self._api.unusable_disks:
             raise Refused(f"the disk of pod {name} is full or broken already")
-        if self._api.has_fault("full-disk-fails-pod"):
-            self._api.broken_disks.add(pod.uid)
-        self._set_usable(kubelet, pod, usable=False)
+        self._api.fill_disk(pod)
+        kubelet.disk_changed(pod.uid)
 
     def _mend_disk(self, name: str) -> None:
         """A dead disk that works again is an empty one: that it died is not undone (seed.md L313)."""
@@ -271,9 +268,8 @@ class SimulatedCluster:
         if pod.uid not in self._api.unusable_disks:
             raise Refused(f"the disk of pod {name} is neither full nor broken")
         kubelet, _ = self._node(pod.node or "")
-        self._set_usable(kubelet, pod, usable=True)
-        if self._api.has_fault("mended-disk-revives") and pod.uid in kubelet.buried:
-            kubelet.revive(kubelet.buried.pop(pod.uid))
+        self._api.unusable_disks.discard(pod.uid)
+        kubelet.disk_changed(pod.uid)
 
     def _with_disk(self, name: str) -> tuple[Kubelet, PodRecord]:
         """A pod that has a disk: it is on a machine and has not ended."""
@@ -285,15 +281,6 @@ class SimulatedCluster:
         if local and kubelet.phase(local) in ("Succeeded", "Failed"):
             raise Refused(f"pod {name} has ended")
         return kubelet, pod
-
-    def _set_usable(self, kubelet: Kubelet, pod: PodRecord, usable: bool) -> None:
-        if usable:
-            self._api.unusable_disks.discard(pod.uid)
-        else:
-            self._api.unusable_disks.add(pod.uid)
-        if local := kubelet.pods.get(pod.uid):
-            kubelet.machine.disk_changed(local)
-            kubelet.poke(local)
 
     def _set_cut(self, name: str, cut: Cut) -> None:
         kubelet, node = self._node(name)
@@ -341,9 +328,9 @@ def _check_containers(what: str, containers: Sequence[ContainerSpec]) -> None:
 
 
 class Simulator:
-    """The simulator as a runtime. ``fault`` (a key of `FAULTS`) makes it deliberately wrong."""
+    """The simulator as a runtime. ``fault``, a key of `FAULTS`, makes it wrong on purpose (`adapters.wrong_builds`)."""
 
-    FAULTS = FAULTS
+    FAULTS: ClassVar = FAULTS
 
     def __init__(self, fault: str | None = None, timing: Timing | None = None) -> None:
         if fault is not None and fault not in FAULTS:
@@ -361,7 +348,7 @@ class Simulator:
         """A world of its own. Raises `Unsupported` for a profile that the simulator has no dialect for."""
         if profile not in DIALECTS:
             raise Unsupported(f"the simulator has no dialect for profile {profile!r}, only for {', '.join(DIALECTS)}")
-        return SimulatedCluster(scenario, seed, profile, self._fault, self._timing)
+        return SimulatedCluster(scenario, seed, profile, self._timing, REPLACED.get(self._fault or "", ()))
 
     def open_for(self, scenario: str, seed: int, profile: str, needs: Sequence[str]) -> SimulatedCluster:
         """Like `open`; the world has a reaper if the scenario needs one."""

@@ -10,9 +10,12 @@ What is gathered about a pod or a node is forgotten when that is gone; of what i
 from __future__ import annotations
 
 import bisect
+import functools
 import itertools
 from collections import Counter, defaultdict, deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from conformance.history import Action, BadLine, Broken, End, Header
 from conformance.recent import Versions
@@ -44,6 +47,8 @@ NEVER_SILENT = frozenset({"delete", "evict", "expire", "node_terminated"})
 """A deletion is seen, never silent."""
 
 
+NOBODY: frozenset[str] = frozenset()
+
 OUTAGES = 16
 """How many outages of a node are remembered."""
 
@@ -51,6 +56,20 @@ OUTAGES = 16
 def is_down(node: NodeSeen) -> bool:
     """Whether an observation shows a node in trouble: known to be unreachable, not ready, or silent."""
     return "False" in (node.reachable, node.ready) or (node.ready == "Unknown" and node.reachable != "Unknown")
+
+
+@functools.cache
+def _barred(may_die: bool, may_time_out: bool, lives: tuple[bool, ...]) -> frozenset[str]:
+    """The steps that nothing speaks for; ``lives`` tells of which members the liveness may be found wanting."""
+    barred = set(NEVER_SILENT)
+    if not may_die:
+        barred.add("disk_died")
+    if not may_time_out:
+        barred.add("node_timed_out")
+    barred |= {f"liveness_failed(p1c{n})" for n, alive in enumerate(lives, 1) if not alive}
+    if not any(lives):
+        barred.add("liveness_failed")
+    return frozenset(barred)
 
 
 @dataclass
@@ -116,7 +135,8 @@ class Evidence:
     uids: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     """The pods of a name, in the order in which they were first seen."""
     probed: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
-    images: dict[str, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
+    images: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """The images of a pod, by uid, when it was first seen, and below the members that have got another one since."""
     reimaged: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     killed: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     versions: Versions = field(default_factory=Versions)
@@ -133,20 +153,15 @@ class Evidence:
         """The steps that nothing speaks for: labels of vectors, and names of vectors for single containers."""
         if self.lost:
             return NEVER_SILENT
-        barred = set(NEVER_SILENT)
-        if not self.disk_died(pod):
-            barred.add("disk_died")
-        if not self.in_trouble(pod.node, self.first.get(pod.uid, 0)) or self.too_early(pod):
-            barred.add("node_timed_out")
-        alive = self.probed[pod.uid] | self.reimaged[pod.uid]
-        barred |= {f"liveness_failed(p1c{n})" for n, name in enumerate(pod.members, 1) if name not in alive}
-        if not alive:
-            barred.add("liveness_failed")
-        return frozenset(barred)
+        may_die, may_time_out = self.disk_died(pod), self.in_trouble(pod.node, self.first.get(pod.uid, 0))
+        alive = self.probed.get(pod.uid, NOBODY) | self.reimaged.get(pod.uid, NOBODY)
+        lives = tuple([name in alive for name in pod.members])
+        return _barred(may_die, may_time_out and not self.too_early(pod), lives)
 
     def disk_died(self, pod: PodSeen) -> bool:
         """Whether a disk of this pod may have died: by an action of ours, or by an event."""
-        return self._within(self.broken, pod) or bool({(pod.name, pod.uid), (pod.name, None)} & self.died)
+        died = bool(self.died) and bool({(pod.name, pod.uid), (pod.name, None)} & self.died)
+        return died or self._within(self.broken, pod)
 
     def disk_surely_died(self, pod: PodSeen) -> bool:
         """Whether an action of ours has broken a disk of this very pod."""
@@ -163,10 +178,12 @@ class Evidence:
     def too_early(self, pod: PodSeen, restarts: bool = False) -> bool:
         """Whether a pod that is given up, as this shows, was so before its node can have been lost for the time-out;
         with ``restarts``, before it has been so for one and the same node controller."""
+        if not self.own or self.lost or not self.time_out:
+            return False
         outages = self.outages.get(pod.node or "", [])
         parts = [part for outage in outages for part in (self._parts(outage) if restarts else [outage])]
         long_enough = [o for o in parts if min(o.end, pod.at) - o.begin >= self.time_out]
-        return bool(self.own and not self.lost and self.time_out and outages and not long_enough)
+        return bool(outages and not long_enough)
 
     def _parts(self, outage: Outage) -> list[Outage]:
         """An outage as the node controllers have seen it, one after the other."""
@@ -201,10 +218,13 @@ class Evidence:
 
     def _within(self, actions: dict[str, list[int]], pod: PodSeen) -> bool:
         """Whether one of the actions on this name may have fallen into the life of this pod."""
+        lines = actions.get(pod.name)
+        if not lines:
+            return False
         births, first, last = self._births(pod)
         begin = births[first] if births else 0
         end = births[last + 1] if last + 1 < len(births) else float("inf")
-        return any(begin <= line < end for line in actions.get(pod.name, ()))
+        return any(begin <= line < end for line in lines)
 
     # --- gathering --------------------------------------------------------------------------------------------------
 
@@ -222,10 +242,11 @@ class Evidence:
             self._record(entry)
         elif (version := entry.api_version) is not None:
             self.versions.add(version)
-        self._seen(entry.line, entry.what)
+        if gatherer := self.gatherers.get(type(entry.what)):
+            gatherer(entry.line, entry.what)
 
     def _record(self, entry: Entry) -> None:
-        match entry.content:
+        match entry.what:
             case Header(rules=rules, time_out=time_out):
                 self.own, self.rules, self.time_out = True, rules, time_out or 0.0
             case Action() as action:
@@ -317,28 +338,42 @@ class Evidence:
             if fault.target in self.trouble:
                 self.trouble[fault.target] = min(line, self.trouble[fault.target])
 
-    def _seen(self, line: int, what: object) -> None:
-        match what:
-            case PodSeen():
-                if what.uid not in self.first:
-                    self.first[what.uid] = line
-                    self.uids[what.name].append(what.uid)
-                self.probed[what.uid] |= set(what.probed)
-                for name, image in zip(what.members, what.images, strict=False):
-                    if self.images[what.uid].setdefault(name, image) != image:
-                        self.reimaged[what.uid].add(name)
+    def __post_init__(self) -> None:
+        self.gatherers: dict[type, Callable[[int, Any], None]] = {
+            PodSeen: self._pod,
+            EventSeen: self._event,
+            EngineSeen: self._engine,
+            ControllerSeen: self._controller,
+            NodeSeen: self._node,
+        }
+        """What is gathered of an observation, by its kind."""
+
+    def _pod(self, line: int, seen: PodSeen) -> None:
+        if seen.uid not in self.first:
+            self.first[seen.uid] = line
+            self.uids[seen.name].append(seen.uid)
+            self.images[seen.uid] = seen.images
+        if seen.probed:
+            self.probed[seen.uid] |= set(seen.probed)
+        if seen.images != self.images[seen.uid]:
+            first = zip(seen.members, self.images[seen.uid], seen.images, strict=False)
+            self.reimaged[seen.uid] |= {name for name, before, image in first if image != before}
+
+    def _event(self, _: int, seen: EventSeen) -> None:
+        match seen:
             case EventSeen(reason="disk-died"):
-                self.died.add((what.object_name, what.object_uid))
+                self.died.add((seen.object_name, seen.object_uid))
             case EventSeen(reason="killing", container=str(name), object_uid=str(uid)):
                 self.killed[uid].add(name)
             case EventSeen(reason="starting", object_kind="Node"):
                 self.restarted_kubelets = True
-            case EngineSeen(action="kill"):
-                self.killed[what.uid].add(what.container)
-            case ControllerSeen():
-                self.fewest[what.name] = min(what.wanted, self.fewest.get(what.name, what.wanted))
-            case NodeSeen():
-                self._node(line, what)
+
+    def _engine(self, _: int, seen: EngineSeen) -> None:
+        if seen.action == "kill":
+            self.killed[seen.uid].add(seen.container)
+
+    def _controller(self, _: int, seen: ControllerSeen) -> None:
+        self.fewest[seen.name] = min(seen.wanted, self.fewest.get(seen.name, seen.wanted))
 
     def _node(self, line: int, seen: NodeSeen) -> None:
         self._outage(seen)

@@ -74,6 +74,12 @@ class Exits:
                 self.forgotten[status.name, end.state, end.by_signal] += 1
                 yield status.name, number, end
 
+    def most(self, name: str, states: tuple[str, ...]) -> int:
+        """How many ends of a container may have been in one of these states, at the most."""
+        known = sum(end.state not in states for end in self.known[name].values())
+        forgotten = sum(n for (of, state, _), n in self.forgotten.items() if of == name and state not in states)
+        return self.total.get(name, 0) - known - forgotten
+
     def due(self, policy: str, signals_count: bool) -> Iterator[tuple[str, str, str, list[Exit], int]]:
         """For each container and kind of end: container, reason of the due event, rule, the ends in order, and how many
         there were before these.

@@ -43,13 +43,22 @@ WRITTEN = 200_000
 """Of how many pods it is remembered what was written of them."""
 
 
-@dataclass(frozen=True)
-class Stream:
-    """How the frames of a stream are read: of objects of a type, by a function of frame and time."""
+OBJECTS = {
+    "pods": wire.Pod,
+    "nodes": wire.Node,
+    "events": wire.Event,
+    "replicationcontrollers": wire.Controller,
+}
+"""What the streams are of."""
 
-    of: Callable[[wire.Watch[Any], float], Told]
-    watch: msgspec.json.Decoder[wire.Watch[Any]]
-    framed: msgspec.json.Decoder[wire.Framed[wire.Watch[Any]]]
+WATCHES: dict[str, msgspec.json.Decoder[wire.Watch[Any]]] = {
+    stream: msgspec.json.Decoder(wire.Watch[of])  # type: ignore[valid-type]
+    for stream, of in OBJECTS.items()
+}
+FRAMED: dict[str, msgspec.json.Decoder[wire.Framed[wire.Watch[Any]]]] = {
+    stream: msgspec.json.Decoder(wire.Framed[wire.Watch[of]])  # type: ignore[valid-type]
+    for stream, of in OBJECTS.items()
+}
 
 
 @dataclass(frozen=True)
@@ -82,12 +91,13 @@ class Frames:
     """By uid."""
 
     def __post_init__(self) -> None:
-        self.streams = {
-            "pods": _stream(self._pod, wire.Pod),
-            "nodes": _stream(_node, wire.Node),
-            "events": _stream(_event, wire.Event),
-            "replicationcontrollers": _stream(_controller, wire.Controller),
+        self.told: dict[str, Callable[[wire.Watch[Any], float], Told]] = {
+            "pods": self._pod,
+            "nodes": _node,
+            "events": _event,
+            "replicationcontrollers": _controller,
         }
+        """What a frame tells, by stream."""
 
     def of_api(self, stream: str, raw: bytes, at: float) -> tuple[Told, str]:
         """What a watch frame tells that was seen at a time, and its type. Raises msgspec.DecodeError."""
@@ -98,8 +108,7 @@ class Frames:
         if stream == "pods" and version in podrecord.OLD:
             old = msgspec.json.decode(told.object, type=wire.OldPod)
             return self._pod(wire.Watch(told.type, _as_new(old, version)), at), told.type
-        reader = self.streams[stream]
-        return reader.of(reader.watch.decode(raw), at), told.type
+        return self.told[stream](WATCHES[stream].decode(raw), at), told.type
 
     def _pod(self, frame: wire.Watch[wire.Pod], at: float) -> Told:
         pod, deleted = frame.object, frame.type == "DELETED"
@@ -134,11 +143,6 @@ class Frames:
             labels=meta.labels,
         )
         return seen, _version(meta)
-
-
-def _stream(of: Callable[[wire.Watch[Any], float], Told], type_: Any) -> Stream:
-    watch = wire.Watch[type_]
-    return Stream(of, msgspec.json.Decoder(watch), msgspec.json.Decoder(wire.Framed[watch]))
 
 
 # --- pods -----------------------------------------------------------------------------------------------------------

@@ -14,12 +14,14 @@ from __future__ import annotations
 import heapq
 import itertools
 from collections import Counter, defaultdict, deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
+from typing import Any
 
 import msgspec
 
+from conformance.coverage import Coverage, add
 from conformance.evidence import NODE_FAULTS, NODE_MENDED
 from conformance.history import (
     Action,
@@ -80,6 +82,7 @@ class Part(msgspec.Struct, frozen=True):
     delivery: Counter[str]
     shown: set[str] | None
     """Fields of nodes that were shown at least once; None if there was no node."""
+    coverage: Coverage
     cut: bool
     """Whether this is a history of ours that ends before its scenario does."""
 
@@ -100,6 +103,8 @@ def whole(name: str, profile: Profile, parts: Sequence[Part]) -> Judgement:
         case.at = at
         case.find(finding)
     case.untold += sum(part.untold for part in parts)
+    for part in parts:
+        add(case.walk.counted, part.coverage)
     covered = sum((part.covered for part in parts), Counter())
     not_shown(case, [part.shown for part in parts if part.shown is not None], covered)
     cut = any(part.cut for part in parts)
@@ -119,6 +124,7 @@ def whole(name: str, profile: Profile, parts: Sequence[Part]) -> Judgement:
         sum(part.ignored for part in parts),
         case.untold,
         {kind: case.delivery[kind] for kind in DELIVERY if case.delivery[kind]},
+        dict(case.walk.counted),
     )
 
 
@@ -155,6 +161,19 @@ class _Judge:
         self.controllers = ControllerJudge(self.case, self.pods)
         self.events = EventJudge(self.case, self.pods)
         self.workloads = WorkloadJudge(self.case, self.pods)
+        self.judges: dict[type, Callable[[Entry, Any], None]] = {
+            Action: self._action,
+            Goal: self._goal,
+            Quiescent: self._quiescent,
+            Broken: self._broken,
+            PodSeen: self.pods.take,
+            NodeSeen: self.nodes.take,
+            EventSeen: self.events.take,
+            ControllerSeen: self.controllers.take,
+            EngineSeen: self.pods.engine,
+            SandboxSeen: self.pods.sandbox,
+        }
+        """Who takes a line in, by what it tells."""
 
     def run(self, lines: Iterable[Entry | BadLine]) -> Part:
         """Judge all lines."""
@@ -186,6 +205,7 @@ class _Judge:
             self.ignored,
             case.delivery,
             self.nodes.shown,
+            case.walk.counted,
             case.evidence.own and not case.evidence.ended,
         )
 
@@ -266,38 +286,27 @@ class _Judge:
                 return False
 
     def _take(self, entry: Entry) -> None:
-        if isinstance(entry.content, Seen):
+        if isinstance(entry.record, Seen):
             self.case.quiescent = 0
-        match entry.what:
-            case Action() as action:
-                self._action(entry.line, action)
-            case Goal() as goal:
-                self.goals.append((entry.line, goal))
-            case Quiescent():
-                self.case.quiescent = entry.line
-            case Broken(skip=skip, reason=reason):
-                verdict = Verdict.SKIP if skip else Verdict.ERROR
-                rules = self.case.evidence.rules
-                self.case.find(Finding(verdict, rules, "scenario", reason, entry.line))
-            case PodSeen() as seen:
-                self.pods.take(entry, seen)
-            case NodeSeen() as seen:
-                self.nodes.take(entry, seen)
-            case EventSeen() as seen:
-                self.events.take(entry, seen)
-            case ControllerSeen() as seen:
-                self.controllers.take(entry, seen)
-            case EngineSeen() as seen:
-                self.pods.engine(entry.line, seen)
-            case SandboxSeen() as seen:
-                self.pods.sandbox(entry.line, seen)
-            case None:
-                self.ignored += 1
+        if judge := self.judges.get(type(entry.what)):
+            judge(entry, entry.what)
+        elif entry.what is None:
+            self.ignored += 1
         if self.goals:
             self.goals = [(line, goal) for line, goal in self.goals if not self._reached(goal)]
 
-    def _action(self, line: int, action: Action) -> None:
-        case = self.case
+    def _broken(self, entry: Entry, broken: Broken) -> None:
+        verdict = Verdict.SKIP if broken.skip else Verdict.ERROR
+        self.case.find(Finding(verdict, self.case.evidence.rules, "scenario", broken.reason, entry.line))
+
+    def _goal(self, entry: Entry, goal: Goal) -> None:
+        self.goals.append((entry.line, goal))
+
+    def _quiescent(self, entry: Entry, _: Quiescent) -> None:
+        self.case.quiescent = entry.line
+
+    def _action(self, entry: Entry, action: Action) -> None:
+        case, line = self.case, entry.line
         case.quiescent = 0
         if action.create_controller:
             self.controllers.submitted(line, action.create_controller, action.refused)
@@ -361,6 +370,8 @@ class _Judge:
             if not observed:
                 why = f"{target} was never observed; {why}"
             verdict = Verdict.FAIL if certain else Verdict.UNKNOWN
+            if certain:
+                case.walk.fail(f"pod {target}", rules)
             case.find(Finding(verdict, rules, "goal", f"not seen: {want_told(goal.want)}; {why}", line))
 
 

@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import functools
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 
+from conformance.recent import Recent
 from conformance.runtime import ContainerSeen, NodeSeen, PodSeen
 from model import container, pod
 from model.cluster import ANYWHERE, Size, network
@@ -31,6 +32,9 @@ Belief = Mapping[str, Members]
 """For each possible state of the record: for each container its possible states."""
 
 POD = "p1"
+
+EXPLAINED = 200_000
+"""How many explanations are remembered."""
 
 
 @functools.cache
@@ -104,6 +108,14 @@ def _tag(event: str, state: str, tag: str | None) -> str | None:
     return state
 
 
+_numbers: dict[tuple[tuple[str, Members], ...], int] = {}
+
+
+def _number(belief: tuple[tuple[str, Members], ...]) -> int:
+    """A number for a belief: equal ones, in the same order, have the same."""
+    return _numbers.setdefault(belief, len(_numbers) + 1)
+
+
 def initial(containers: int) -> Belief:
     """A pod that has just been accepted."""
     return {"Unbound": (frozenset({("Waiting", None)}),) * containers}
@@ -120,6 +132,10 @@ class Explanation:
     allowed: str = ""
 
 
+_explained: Recent[Hashable, tuple[Explanation, int]] = Recent(EXPLAINED)
+"""Explanations by what is asked for them, each with the number of the belief: a long history asks the same again."""
+
+
 @dataclass
 class PodOracle:
     """The oracle for one pod. ``profile`` is the reading, ``policy`` and ``members`` come from the pod's spec."""
@@ -131,9 +147,14 @@ class PodOracle:
     last: PodSeen | None = None
     killed: frozenset[str] = frozenset()
     """Members that the system is known to have killed: such an end may have exit code 0."""
+    number: int = 0
+    """The number of the belief: equal beliefs have the same."""
 
     def __post_init__(self) -> None:
-        self.belief = initial(len(self.members))
+        self._believe(initial(len(self.members)))
+
+    def _believe(self, belief: Belief) -> None:
+        self.belief, self.number = belief, _number(tuple(belief.items()))
 
     @property
     def table(self) -> Table:
@@ -147,10 +168,44 @@ class PodOracle:
 
     def observe(self, seen: PodSeen, barred: frozenset[str]) -> Explanation:
         """Take an observation in. After an inexplicable one the oracle goes on from whatever could look like it."""
+        key = (self.number, barred, self.asked(seen))
+        if known := _explained.get(key):
+            explanation, self.number = known
+            self.belief, self.last = explanation.belief, seen
+            return explanation
         explanation = self._revived(seen, barred) or self._explain(seen, self.may_become(barred))
-        self.belief = explanation.belief or self._anything_like(seen)
+        self._believe(explanation.belief or self._anything_like(seen))
         self.last = seen
+        if explanation.belief:
+            _explained[key] = explanation, self.number
         return explanation
+
+    def asked(self, seen: PodSeen) -> Hashable:
+        """All that is asked of an observation, after the last one, to explain it."""
+        last = self.last
+        statuses = {c.name: c for c in reversed(seen.containers or ())}
+        before = {c.name: c for c in reversed((last.containers if last else None) or ())}
+        members = tuple([
+            (s.state, s.restarts == 0, self.ends_of(name, s.exit_code, s.oom), self._asked_count(s, before.get(name)))
+            if (s := statuses.get(name)) is not None
+            else None
+            for name in self.members
+        ])  # fmt: skip
+        return (
+            self.profile.name, self.policy, seen.phase, seen.node is None, seen.containers is None, bool(statuses),
+            last and last.phase, members,
+        )  # fmt: skip
+
+    def _asked_count(self, seen: ContainerSeen, was: ContainerSeen | None) -> object:
+        """What `_count_fits` asks of a status: whether the count is told, how it has changed, and how it ended last."""
+        before, limit = (was.restarts or 0) if was else 0, self.profile.counted_up_to
+        if seen.restarts is None or (limit is not None and min(before, seen.restarts) >= limit):
+            return "any"
+        if seen.restarts <= before:
+            return seen.restarts < before
+        if seen.last_exit_code is None:
+            return "more"
+        return self.ends_of(seen.name, seen.last_exit_code, seen.last_oom)
 
     def _revived(self, seen: PodSeen, barred: frozenset[str]) -> Explanation | None:
         """A phase that the phase table does not lead to from a terminal one, whatever the statuses say."""
@@ -207,7 +262,9 @@ class PodOracle:
     def _state_fits(self, state: str, seen: ContainerSeen) -> bool:
         match seen.state:
             case "waiting":
-                return state in ("Waiting", "Restarting")
+                # A restart is counted when it begins, where every restart is counted.
+                begun = seen.restarts != 0 or self.profile.counted_up_to is not None
+                return state == "Waiting" or (state == "Restarting" and begun)
             case "running":
                 return state == "Running"
             case "terminated":
@@ -295,9 +352,9 @@ class PodOracle:
             status = next((c for c in seen.containers or () if c.name == name), None)
             if status is None or self._matching(name, states, seen):
                 continue
-            rules = self._broken_by(place, status) or self.held(
-                "pod.restart.counted", "pod.restart.count-reconstructed"
-            )
+            counts = ("pod.restart.counted", "pod.restart.count-reconstructed")
+            unbound = all(pod.standing(record) == "Unbound" for record in placed)
+            rules = self._broken_by(place, status) or self.held(*(("pod.binding.scheduler",) if unbound else counts))
             allowed = ", ".join(sorted({t[0] for t in states if self._tag_possible(t[1])}))
             return Explanation({}, f"container {name} {told(status)}", rules, allowed)
         return Explanation({}, "the containers do not fit together", self.held("pod.concept.unit"), "")
@@ -366,8 +423,13 @@ RESTART_RULES = {
 
 def held(profile: Profile, rules: tuple[str, ...]) -> tuple[str, ...]:
     """Those of ``rules`` that hold in the profile."""
+    return _held(profile.name, rules)
+
+
+@functools.cache
+def _held(profile: str, rules: tuple[str, ...]) -> tuple[str, ...]:
     known = all_rules()
-    return tuple(r for r in rules if r in known and profile.name in known[r].profiles)
+    return tuple(r for r in rules if r in known and profile in known[r].profiles)
 
 
 def _mixtures(classes: list[frozenset[str]]) -> set[frozenset[str]]:
@@ -431,13 +493,14 @@ class NodeOracle:
         """Take an observation in."""
         table = self.profile.node.flattened()
         possible = reach(table, self.states, barred)
-        fitting = frozenset(s for s in possible if node_fits(self.profile, s, seen))
+        fitting = _fitting(self.profile.name, possible, seen.phase, seen.reachable, seen.ready, seen.deleted)
         explanation = Explanation(dict.fromkeys(fitting, ()))
         if not fitting:
             explanation.why = f"the node {node_told(seen)}"
             explanation.allowed = ", ".join(sorted(possible))
             explanation.rules = self._rules(seen)
-            fitting = frozenset(s for s in table.states if node_fits(self.profile, s, seen)) or frozenset(table.states)
+            every = frozenset(table.states)
+            fitting = _fitting(self.profile.name, every, seen.phase, seen.reachable, seen.ready, seen.deleted) or every
         self.states, self.last = fitting, seen
         return explanation
 
@@ -458,21 +521,24 @@ def reach(table: Table, states: frozenset[str], barred: frozenset[str]) -> froze
     return table.reach(states, barred)
 
 
-def node_fits(profile: Profile, state: str, seen: NodeSeen) -> bool:
-    """Whether a node in this flat state can look like the observation; what is not shown fits anything."""
-    root, *inner = state.split("/")
-    if (root == "Removed") != seen.deleted:
-        return False
-    if seen.deleted:
-        return True
-    if seen.phase is not None and root != "Recorded" and seen.phase != root:
-        return False
-    regions = dict(zip((r.name for r in profile.node.regions.get(root, ())), inner, strict=True))
-    shown = {"NodeReachable": seen.reachable, "NodeReady": seen.ready, "Ready": seen.ready}
-    for name, value in shown.items():
-        if value is not None and name in CONDITIONS[profile.name] and regions.get(name, "Absent") != value:
+@functools.lru_cache(EXPLAINED)
+def _fitting(
+    profile: str, states: frozenset[str], phase: str | None, reachable: str | None, ready: str | None, deleted: bool
+) -> frozenset[str]:
+    """Those of these flat states in which a node can look so; what is not shown (None) fits anything."""
+    shown = {"NodeReachable": reachable, "NodeReady": ready, "Ready": ready}
+    conditions = {name: shown[name] for name in CONDITIONS[profile] if shown[name] is not None}
+
+    def fits(state: str) -> bool:
+        root, *inner = state.split("/")
+        if deleted or root == "Removed":
+            return deleted and root == "Removed"
+        if phase is not None and root not in ("Recorded", phase):
             return False
-    return True
+        regions = dict(zip((r.name for r in PROFILES[profile].node.regions.get(root, ())), inner, strict=True))
+        return all(regions.get(name, "Absent") == value for name, value in conditions.items())
+
+    return frozenset(filter(fits, states))
 
 
 CONDITIONS = {"seed": ("NodeReachable", "NodeReady"), "v0.17.0": ("Ready",)}

@@ -26,7 +26,7 @@ from typing import BinaryIO
 import msgspec
 
 from conformance import history, wire
-from conformance.frames import Frames, Told, of_engine
+from conformance.frames import FRAMED, OBJECTS, WATCHES, Frames, Told, of_engine
 from conformance.history import BadLine, Record
 from conformance.opening import UnreadableFile as UnreadableFile
 from conformance.opening import name_of, opened, uncompressed
@@ -35,14 +35,18 @@ from conformance.runtime import ControllerSpec, EventSeen, Observation
 from model import podrecord
 
 
-class Entry(msgspec.Struct, frozen=True):
-    """One line of a file: a record of ours, or an observation from a frame. ``version`` orders a stream."""
+class Entry(msgspec.Struct, frozen=True, gc=False):
+    """One line of a file: a record of ours, or an observation from a frame."""
 
     line: int
     t: float
-    content: Record | Observation | None
+    what: Record | Observation | None
+    """What it tells; None if no rule speaks of that. An observation of ours is without the record around it."""
     stream: str = ""
     version: int | None = None
+    """What orders the lines of a stream."""
+    api_version: int | None = None
+    """The version, if it is one that the API gave: one counter gives every change of any object its own."""
     added: bool = False
     """Whether a watch frame says ADDED: those that begin a watch list what is there, in any order."""
     listed: bool = False
@@ -50,6 +54,8 @@ class Entry(msgspec.Struct, frozen=True):
     node yet, or of an event, whether it is new."""
     expired: bool = False
     """Whether this is an error of a watch, such as that its version is gone: it begins again."""
+    record: Record | None = None
+    """The record, if it is one of ours."""
 
     @property
     def framed(self) -> bool:
@@ -57,14 +63,9 @@ class Entry(msgspec.Struct, frozen=True):
         return self.stream != "history"
 
     @property
-    def api_version(self) -> int | None:
-        """The version, if it is one that the API gave: one counter gives every change of any object its own."""
-        return self.version if self.framed and self.stream != "docker" else None
-
-    @property
-    def what(self) -> Record | Observation | None:
-        """The content, an observation of ours without the record around it."""
-        return self.content.what if isinstance(self.content, history.Seen) else self.content
+    def content(self) -> Record | Observation | None:
+        """What the line holds: the record, if it is one of ours."""
+        return self.record or self.what
 
 
 class Recording(msgspec.Struct, frozen=True):
@@ -172,7 +173,7 @@ def read_from(file: BinaryIO, path: Path) -> Recording:
     entries = [line for line in reading if isinstance(line, Entry)]
     if problem := reading.problem():
         raise UnreadableFile(problem)
-    ignored = sum(entry.content is None for entry in entries)
+    ignored = sum(entry.what is None for entry in entries)
     return Recording(reading.name, entries, reading.bad, ignored)
 
 
@@ -258,19 +259,18 @@ class _Reader:
             line = _engines.decode(text)
             seen, version = of_engine(line.object)
             self._t, self._timed = line.t, True
-            return Entry(number, line.t, seen, "docker", version)
+            return _entry(number, line.t, "docker", (seen, version))
         name = framed.decode() if framed else STREAMS.get(watch.decode(), "")
-        stream = self._frames.streams.get(name)
-        if stream is None:
+        if name not in OBJECTS:
             return None
         if framed:
-            frame = stream.framed.decode(text)
+            frame = FRAMED[name].decode(text)
             if frame.object.type in ("ERROR", "BOOKMARK"):
                 return None
             self._t, self._timed = frame.t, True
-            return _entry(number, frame.t, name, stream.of(frame.object, frame.t), frame.object.type)
-        told = stream.watch.decode(text)
-        return self._untimed(number, name, stream.of(told, float("inf")), told.type, told.type == "ADDED")
+            return _entry(number, frame.t, name, self._frames.told[name](frame.object, frame.t), frame.object.type)
+        told = WATCHES[name].decode(text)
+        return self._untimed(number, name, self._frames.told[name](told, float("inf")), told.type, told.type == "ADDED")
 
     def _any(self, number: int, text: bytes) -> Iterator[Entry]:
         shape = msgspec.json.decode(text, type=wire.Shape)
@@ -300,9 +300,9 @@ class _Reader:
         """A line that tells its time and its stream."""
         if stream == "docker":
             return _entry(number, t, stream, of_engine(msgspec.json.decode(raw, type=wire.Engine)))
-        if stream in self._frames.streams:
+        if stream in OBJECTS:
             return _entry(number, t, stream, *self._frames.of_api(stream, raw, t))
-        if close := difflib.get_close_matches(stream, (*self._frames.streams, "docker"), n=1, cutoff=0.7):
+        if close := difflib.get_close_matches(stream, (*OBJECTS, "docker"), n=1, cutoff=0.7):
             raise ValueError(f"unknown stream {stream!r}: expected {close[0]!r}?")
         return Entry(number, t, None, stream)
 
@@ -326,7 +326,7 @@ class _Reader:
 
     def _watched(self, number: int, stream: str, raw: bytes, listed: bool) -> Entry:
         """A watch frame that does not tell its time."""
-        if stream not in self._frames.streams:
+        if stream not in OBJECTS:
             expired = msgspec.json.decode(raw, type=wire.Shape).type == "ERROR"
             return Entry(number, self._t, None, "" if expired else stream, expired=expired)
         told, type_ = self._frames.of_api(stream, raw, float("inf"))
@@ -337,11 +337,13 @@ class _Reader:
         if not self._timed:
             happened = seen.recorded_at if isinstance(seen, EventSeen) else 0.0
             self._t = max(self._t, version / 1e9 if stream == "docker" and version else happened)
-        return Entry(number, self._t, seen, stream, version, type_ == "ADDED", listed, type_ == "ERROR")
+        return _entry(number, self._t, stream, told, type_, listed)
 
 
-def _entry(number: int, t: float, stream: str, told: Told, type_: str = "") -> Entry:
-    return Entry(number, t, told[0], stream, told[1], type_ == "ADDED", False, type_ == "ERROR")
+def _entry(number: int, t: float, stream: str, told: Told, type_: str = "", listed: bool = False) -> Entry:
+    seen, version = told
+    api_version = None if stream == "docker" else version
+    return Entry(number, t, seen, stream, version, api_version, type_ == "ADDED", listed, type_ == "ERROR")
 
 
 def _refusals(path: Path) -> Iterator[Entry]:
@@ -366,7 +368,8 @@ def _refusals(path: Path) -> Iterator[Entry]:
 
 
 def _own(number: int, record: Record) -> Entry:
-    return Entry(number, record.t, record, "history", record.seq)
+    what = record.what if isinstance(record, history.Seen) else record
+    return Entry(number, record.t, what, "history", record.seq, record=record)
 
 
 def observations(recording: Recording) -> Iterator[tuple[Entry, Observation]]:

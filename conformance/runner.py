@@ -22,7 +22,7 @@ from typing import Any
 from conformance import recordings
 from conformance.history import Broken, End, Header, History
 from conformance.judge import Finding, Judgement, judge
-from conformance.runtime import CAPABILITIES, About, Cluster, Provides, Runtime, Unsupported
+from conformance.runtime import CAPABILITIES, About, Cluster, Provides, Runtime, Unsupported, WrongBuild
 from conformance.scenario import DeadlinePassed, Interrupted, Run, Scenario
 from conformance.verdict import Verdict
 from model import registry
@@ -96,9 +96,9 @@ def _missing(thing: object, protocol: type[Any]) -> list[str]:
     return [f"{name}()" for name in _methods(protocol) if not callable(getattr(thing, name, None))]
 
 
-def faults_of(found: type[Any]) -> dict[str, str]:
-    """The deliberately wrong builds that the adapter offers: name and description."""
-    faults: dict[str, str] = getattr(found, "FAULTS", {})
+def faults_of(found: type[Any]) -> dict[str, WrongBuild]:
+    """The deliberately wrong builds that the adapter offers, by name."""
+    faults: dict[str, WrongBuild] = getattr(found, "FAULTS", {})
     return faults
 
 

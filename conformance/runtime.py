@@ -137,11 +137,23 @@ class About(msgspec.Struct, frozen=True):
         return f"the runtime lacks {', '.join(lacking)}" + "".join(f"; {r}" for r in reasons) if lacking else ""
 
 
+class WrongBuild(msgspec.Struct, frozen=True):
+    """A deliberately wrong build that an adapter offers to try the suite: what is wrong; the rules that it breaks (ids,
+    or the beginnings of ids), by one of which it has to be failed; the profiles under which it is wrong at all.
+
+    An adapter has its wrong builds by name in a class attribute ``FAULTS``; its constructor takes a name as ``fault``.
+    """
+
+    what: str
+    topic: tuple[str, ...]
+    profiles: tuple[str, ...]
+
+
 # --- what can be seen of a runtime ----------------------------------------------------------------------------------
 # Times are seconds on the runtime's own clock. They are used as order only.
 
 
-class ContainerSeen(msgspec.Struct, frozen=True, omit_defaults=True):
+class ContainerSeen(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A container's status as its pod's status shows it.
 
     ``state`` is that of the newest incarnation; ``unknown`` where none is set. ``exit_code`` and ``oom`` belong to a
@@ -171,7 +183,7 @@ class ContainerSeen(msgspec.Struct, frozen=True, omit_defaults=True):
     ready: bool | None = None
 
 
-class PodSeen(msgspec.Struct, frozen=True, omit_defaults=True, tag="pod"):
+class PodSeen(msgspec.Struct, frozen=True, omit_defaults=True, tag="pod", gc=False):
     """A pod object at one moment. ``containers`` is None where the status lists none yet; ``members`` are the names
     of the spec. ``node`` is None while unbound. ``deleted`` is True in the last observation of a pod."""
 
@@ -197,7 +209,7 @@ class PodSeen(msgspec.Struct, frozen=True, omit_defaults=True, tag="pod"):
     labels: dict[str, str] = {}
 
 
-class NodeSeen(msgspec.Struct, frozen=True, omit_defaults=True, tag="node"):
+class NodeSeen(msgspec.Struct, frozen=True, omit_defaults=True, tag="node", gc=False):
     """A node record at one moment. A field is None where the runtime does not show it."""
 
     at: float
@@ -218,7 +230,7 @@ class NodeSeen(msgspec.Struct, frozen=True, omit_defaults=True, tag="node"):
     """What tells one boot of the machine from the next."""
 
 
-class EventSeen(msgspec.Struct, frozen=True, omit_defaults=True, tag="event"):
+class EventSeen(msgspec.Struct, frozen=True, omit_defaults=True, tag="event", gc=False):
     """A recorded event. ``reason`` is one of `EVENT_REASONS` where one fits, else the runtime's own word.
 
     ``source`` names the component: events of one source come in the order in which they happened.
@@ -261,7 +273,7 @@ EVENT_REASONS: dict[str, str] = {
 }
 
 
-class ControllerSeen(msgspec.Struct, frozen=True, omit_defaults=True, tag="controller"):
+class ControllerSeen(msgspec.Struct, frozen=True, omit_defaults=True, tag="controller", gc=False):
     """A replication controller at one moment: wanted and counted pods, and its template's restart policy and labels;
     ``selector`` tells its pods from others."""
 
@@ -276,7 +288,7 @@ class ControllerSeen(msgspec.Struct, frozen=True, omit_defaults=True, tag="contr
     labels: dict[str, str] = {}
 
 
-class EngineSeen(msgspec.Struct, frozen=True, omit_defaults=True, tag="engine"):
+class EngineSeen(msgspec.Struct, frozen=True, omit_defaults=True, tag="engine", gc=False):
     """One event of the container engine about a member of a pod (not its sandbox).
 
     ``instance`` is the engine's container id: a restart by a kubelet makes a new one.
@@ -291,7 +303,7 @@ class EngineSeen(msgspec.Struct, frozen=True, omit_defaults=True, tag="engine"):
     exit_code: int | None = None
 
 
-class SandboxSeen(msgspec.Struct, frozen=True, omit_defaults=True, tag="sandbox"):
+class SandboxSeen(msgspec.Struct, frozen=True, omit_defaults=True, tag="sandbox", gc=False):
     """One event of the container engine about the sandbox of a pod, which holds its network."""
 
     at: float

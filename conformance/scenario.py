@@ -12,6 +12,7 @@ A scenario says what to wait for; it asserts nothing. The verdict comes from the
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 import pkgutil
 import threading
@@ -105,9 +106,14 @@ class Scenario:
 
     def rules(self, profile: str) -> tuple[str, ...]:
         """The rules that the scenario is there to check, of one profile and of its own policy."""
-        found = [r for prefix in self.rule_prefixes for r in registry.select(prefix, profile)]
-        others = {p.lower() for p in POLICIES} - {self.policy.lower()}
-        return tuple(dict.fromkeys(r.id for r in found if r.id.rpartition(".")[2] not in others))
+        return _rules(self.rule_prefixes, self.policy, profile)
+
+
+@functools.cache
+def _rules(prefixes: tuple[str, ...], policy: Policy, profile: str) -> tuple[str, ...]:
+    found = [r for prefix in prefixes for r in registry.select(prefix, profile)]
+    others = {p.lower() for p in POLICIES} - {policy.lower()}
+    return tuple(dict.fromkeys(r.id for r in found if r.id.rpartition(".")[2] not in others))
 
 
 class ScenarioFunction:
@@ -193,10 +199,10 @@ class Run:
         """Whether the run is judged by the document."""
         return self.profile.name == "seed"
 
-    def node(self, name: str = "n1") -> str:
-        """Create a node and wait until pods can be bound to it."""
+    def node(self, name: str = "n1", *, rules: tuple[str, ...] = ()) -> str:
+        """Create a node and wait until pods can be bound to it. ``rules`` say so too, beside those of `until_ready`."""
         self.new_node(name)
-        self.until_ready(name)
+        self.until_ready(name, rules=rules)
         return name
 
     def new_node(self, name: str = "n1") -> str:
@@ -204,14 +210,14 @@ class Run:
         self._act(Action(create_node=name), lambda: self._cluster.create_node(name))
         return name
 
-    def until_ready(self, name: str) -> None:
-        """Wait until pods can be bound to the node."""
+    def until_ready(self, name: str, *, rules: tuple[str, ...] = ()) -> None:
+        """Wait until pods can be bound to the node; ``rules`` say so too, beside those of any node."""
         phase = "Running" if self.is_seed and "node-phase" in self._capabilities else None
         shown = "node-conditions" in self._capabilities
         self.until_node(
             name, phase=phase, reachable="True" if shown and self.is_seed else None, ready="True" if shown else None,
             rules=("node.phase.running", "node.condition.reachable", "node.condition.ready",
-                   "node.condition.ready-means"),
+                   "node.condition.ready-means", *rules),
         )  # fmt: skip
 
     def pod(self, *workloads: Step | Workload, name: str = "p1") -> str:

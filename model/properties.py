@@ -177,10 +177,16 @@ def _one_container(profile: Profile, size: Size, p: str, c: str) -> list[Propert
             lambda view: ~_bound(view, p) | ~view.is_in(c, *states),
         )
 
+    def restarts(_: View, events: Labels, after: View) -> Bools:
+        return ~events.is_vector(f"liveness_failed({c})") | after.is_in(c, "Restarting")
+
     found: list[Property] = [
         Eventually(f"{c}: a container of a bound pod is started", ("pod.phase.pending",), *leaves("Waiting"),
                    fair=(named(f"start({c})"),)),
     ]  # fmt: skip
+    if "liveness_failed" in table.events:
+        found.append(AlwaysStep(f"{c}: what has been started is started again, not for the first time",
+                                ("pod.restart.liveness",), restarts))  # fmt: skip
     if ended:
         found.append(
             Eventually(f"{c}: {size.policy}: an ended container is restarted",

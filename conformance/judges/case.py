@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from conformance import oracle
+from conformance.coverage import Counted, Walk, add
 from conformance.evidence import Evidence
 from conformance.verdict import Verdict, worst
 from model.profiles import Profile
@@ -18,6 +19,9 @@ from model.profiles import Profile
 WINDOW = 10_000
 """How many lines streams may lag behind one another: so many are read ahead of the one that is judged, and so many wait
 behind it until what a line tells is compared with what other streams tell."""
+
+OUTCOMES = 100_000
+"""How many outcomes of checks are remembered."""
 
 FINDINGS = 10_000
 """How many findings are told one by one; of more, only what is the first of its rules and verdict."""
@@ -44,7 +48,8 @@ class Finding(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Judgement(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What was found in one recording under one profile. ``covered`` counts, by rule, how often it was seen to hold."""
+    """What was found in one recording under one profile. ``covered`` counts, by rule, how often it was seen to hold,
+    ``coverage`` how often each state, row and pair of rows of a table was gone through."""
 
     name: str
     profile: str
@@ -57,6 +62,7 @@ class Judgement(msgspec.Struct, frozen=True, omit_defaults=True):
     """How many failures there are besides, like those that are told."""
     delivery: dict[str, int] = {}
     """How the lines came, as far as it is worth telling: by kind of event (`DELIVERY`), how often."""
+    coverage: dict[str, Counted] = {}
 
     def by_rule(self) -> dict[str, Verdict]:
         """The verdict on each rule that was looked at: the strongest of its findings, else pass if it was covered."""
@@ -87,6 +93,17 @@ STEPS = ("order", "unseen", "version", "object", "waited", "gone", "end")
 """What is done at one place, in this order."""
 
 
+@dataclass(eq=False)
+class Outcome:
+    """What came of a check: what was seen to hold and gone through, where the object stands then; and how often the
+    same came without being counted yet."""
+
+    covers: Counter[tuple[str, ...]]
+    counted: dict[str, Counted]
+    standing: int
+    times: int = 1
+
+
 @dataclass
 class Case:
     """What all judges know, and what they have found."""
@@ -106,6 +123,8 @@ class Case:
     """Checks that wait until the lines around one are known, each with the number of that."""
     on_gone: list[Callable[[str, str], None]] = field(default_factory=list)
     """Who keeps something of an object (by name and uid) that is to be forgotten."""
+    outcomes: dict[Hashable, Outcome] = field(default_factory=dict)
+    """The outcomes of checks that came to no finding, by all that these ask for."""
     findings: list[Finding] = field(default_factory=list)
     places: list[At] = field(default_factory=list)
     """Where each of them was found."""
@@ -113,7 +132,8 @@ class Case:
     """The verdicts and rules of all findings."""
     untold: int = 0
     delivery: Counter[str] = field(default_factory=Counter)
-    covered: Counter[str] = field(default_factory=Counter)
+    covers: Counter[tuple[str, ...]] = field(default_factory=Counter)
+    """How often rules were seen to hold together."""
     down: set[str] = field(default_factory=set)
     """Nodes that a fault of ours holds down."""
     ended: set[str] = field(default_factory=set)
@@ -124,6 +144,11 @@ class Case:
     """The machines that the cloud lists."""
     quiescent: int = 0
     """The line that says that nothing more will happen, if that still holds."""
+    walk: Walk = field(init=False)
+    """What the objects go through."""
+
+    def __post_init__(self) -> None:
+        self.walk = Walk(self.profile)
 
     def held(self, *rules: str) -> tuple[str, ...]:
         """Those of ``rules`` that hold in the profile."""
@@ -132,7 +157,17 @@ class Case:
     def cover(self, *rules: str) -> None:
         """Count rules as seen to hold, as far as they are of the profile."""
         if self.mine:
-            self.covered.update(self.held(*rules))
+            self.covers[rules] += 1
+
+    @property
+    def covered(self) -> Counter[str]:
+        """How often each rule of the profile was seen to hold."""
+        self._recount()
+        found: Counter[str] = Counter()
+        for rules, count in self.covers.items():
+            for rule in self.held(*rules):
+                found[rule] += count
+        return found
 
     def count(self, kind: str, many: int = 1) -> None:
         """Count how the lines came (`DELIVERY`)."""
@@ -150,6 +185,42 @@ class Case:
     def last(self, forget: Callable[[], None]) -> None:
         """Forget something when nothing waits any more that may ask for it."""
         self.later(partial(self.later, forget))
+
+    def once(self, asked: Hashable, check: Callable[[], None], name: str = "") -> None:
+        """Make a check that asks for nothing but this, and for where the object ``name`` stands in its tables. If all
+        is well, what was seen to hold, and gone through, is counted again where the same is asked again; what is not
+        well is looked at each time."""
+        key = (asked, self.walk.standing(name))
+        if outcome := self.outcomes.get(key):
+            outcome.times += 1
+            if name:
+                self.walk.stands(name, outcome.standing)
+            return
+        covers, counted, found = self.covers, self.walk.counted, len(self.findings) + self.untold
+        self.covers, self.walk.counted = Counter(), defaultdict(Counted)
+        try:
+            check()
+        finally:
+            outcome = Outcome(self.covers, self.walk.counted, self.walk.standing(name))
+            self.covers, self.walk.counted = covers, counted
+            self._count(outcome)
+        if len(self.findings) + self.untold == found:
+            if len(self.outcomes) == OUTCOMES:
+                self._recount()
+            self.outcomes[key] = outcome
+
+    def _count(self, outcome: Outcome) -> None:
+        """Count the outcome of a check as often as it came."""
+        for rules, count in outcome.covers.items():
+            self.covers[rules] += count * outcome.times
+        add(self.walk.counted, outcome.counted, outcome.times)
+        outcome.times = 0
+
+    def _recount(self) -> None:
+        """Count the outcomes that came again, and forget them."""
+        for outcome in self.outcomes.values():
+            self._count(outcome)
+        self.outcomes.clear()
 
     def check(self, *, at_end: bool = False) -> None:
         """Make the checks that have waited long enough; at the end all of them."""
@@ -180,8 +251,9 @@ class Case:
     ) -> None:
         """Something contradicts these rules. Nothing is found if none of them is of the profile."""
         held = self.held(*rules)
-        if held or not rules:
+        if self.mine and (held or not rules):
             self.find(Finding(Verdict.FAIL, held, name, reason, line, last_line, allowed))
+            self.walk.fail(name, held)
 
     def holds(self, ok: bool, rules: tuple[str, ...], name: str, reason: str, line: int, allowed: str = "") -> None:
         """One check: the rules are seen to hold, or something contradicts them."""

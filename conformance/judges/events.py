@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
-from conformance.exits import EventBook
+from conformance.exits import DUE, EventBook
 from conformance.exits import Exit as KnownExit
 from conformance.judges.case import Case, Finding
 from conformance.judges.nodes import Frame
@@ -57,7 +58,8 @@ class EventJudge:
         """Judge one event."""
         if self.case.mine and self.case.profile.name == "v0.17.0" and entry.framed:
             page = self.book.pages[seen.object_name]
-            self._kind(entry.line, seen)
+            of = (seen.reason, seen.source, seen.object_kind, seen.place, seen.namespace)
+            self.case.once((*of, seen.object_uid == seen.object_name), partial(self._kind, entry.line, seen))
             self._again(entry.line, seen, page.latest.get(seen.id))
             self.case.later(partial(self._beside, entry.line, seen))
         if seen.object_kind == events.POD and seen.object_uid:
@@ -146,7 +148,7 @@ class EventJudge:
     def _of_node(self, line: int, seen: EventSeen) -> None:
         """What the kubelet tells of its node's record, it has read there. Both times are of its own clock."""
         said = SAYS.get(seen.reason)
-        frames = [f for f in self.pods.nodes.frames.get(seen.object_name, ()) if f.seen.heartbeat_at is not None]
+        frames = self.pods.nodes.frames.get(seen.object_name, deque())
         if said is None or seen.first_at != seen.recorded_at:
             return
         around = _around(frames, seen.recorded_at)
@@ -196,10 +198,13 @@ class EventJudge:
             self._absent(known, (rule,), what, name, ends[max(0, count - before)])
         if by_us:
             self._all_recorded(known)
+            self._none_twice(known)
         records = [pod.standing(record) for record in known.oracle.belief]
         if known.oracle.last and set(records) == {"DiskDied"}:
-            if self.book.count(known.first, "disk-died", None):
-                self.case.cover("pod.event.disk-died")
+            if count := self.book.count(known.first, "disk-died", None):
+                once = count == 1 or not self.case.evidence.own
+                self.case.holds(once, ("pod.event.disk-died",), f"pod {known.first.name}",
+                                f"its disk died, and {count} events tell of it", known.line, "one")  # fmt: skip
             else:
                 end = KnownExit("Killed", None, None, known.line, float("inf"))
                 self._absent(known, ("pod.event.disk-died",), "its disk died, and no event is recorded", "", end)
@@ -213,6 +218,19 @@ class EventJudge:
                 what = f"container {name} ended {ends}×, but {count} events tell of an end"
                 end = KnownExit("", None, None, known.line, float("inf"))
                 self._absent(known, ("pod.event.completed", "pod.event.failed"), what, name, end)
+
+    def _none_twice(self, known: KnownPod) -> None:
+        """At rest, there are no more events of a kind than ends. The status of a pod that was given up, or deleted, may
+        be behind its events."""
+        behind = known.deleted or self.case.evidence.in_trouble(known.node, self.case.evidence.first[known.first.uid])
+        if not self.case.quiescent or self.case.evidence.lost or behind:
+            return
+        for name in known.first.members:
+            for states, reason, rule in DUE:
+                count, most = self.book.count(known.first, reason, name), known.exits.most(name, states)
+                if count > most:
+                    what = f"{count} events '{reason}' tell of container {name}, which ended so {most}× at the most"
+                    self.case.fail((rule,), f"pod {known.first.name}", what, self.case.quiescent)
 
     def _absent(self, known: KnownPod, rules: tuple[str, ...], what: str, name: str, end: KnownExit) -> None:
         """An event is absent: a failure if it is proved that it will not come. A lost line leaves no proof."""
@@ -236,9 +254,18 @@ def _object(seen: EventSeen) -> str:
 KINDS = {events.POD: "pod", events.NODE: "node", events.CONTROLLER: "controller"}
 
 
-def _around(frames: list[Frame], at: float) -> list[Frame]:
+def _around(frames: deque[Frame], at: float) -> list[Frame]:
     """The frames of a node from the last one whose heartbeat was before a time to the first one after it. Empty if
     there are not both."""
-    before = [n for n, frame in enumerate(frames) if (frame.seen.heartbeat_at or 0.0) < at]
-    after = [n for n, frame in enumerate(frames) if (frame.seen.heartbeat_at or 0.0) > at]
-    return frames[before[-1] : after[0] + 1] if before and after and before[-1] < after[0] else []
+    found: list[Frame] = []
+    for frame in reversed(frames):
+        heartbeat = frame.seen.heartbeat_at
+        if heartbeat is None:
+            continue
+        if heartbeat > at:
+            found.clear()
+        found.append(frame)
+        if heartbeat < at:
+            found.reverse()
+            return found if len(found) > 1 and (found[-1].seen.heartbeat_at or at) > at else []
+    return []

@@ -66,6 +66,7 @@ class NodeJudge:
             self.case.count("objects")
             self._record(line, seen)
             known = self.nodes[seen.name] = NodeOracle(self.case.profile)
+            self.case.walk.forget(f"node {seen.name}")
         self.shown = self.shown or set()
         if seen.phase is not None:
             self.shown.add("phase")
@@ -85,22 +86,32 @@ class NodeJudge:
         if not explained.belief:
             self.case.fail(explained.rules, f"node {seen.name}", explained.why, line, last_line, explained.allowed)
         else:
-            table = self.case.profile.node.flattened()
-            for row in oracle.shortest(table, was, frozenset((s, None) for s in explained.belief), frozenset()):
-                if self._is_shown(row.rules, seen):
-                    self.case.cover(*row.rules)
-            if seen.phase is not None:
-                self.case.cover("node.phase.values", "node.condition.only-running", "node.phase.pending")
-            if seen.reachable is not None and seen.ready is not None:
-                self.case.cover("node.condition.kinds")
-            if seen.phase is None:
-                self.case.cover("node.phase.never-set")
-            if seen.reachable is None and seen.ready is not None:
-                self.case.cover("node.condition.only-ready")
+            shown = (seen.phase is None, seen.reachable is None, seen.ready is None, seen.deleted)
+            check = partial(self._explained, seen, was, known.states)
+            self.case.once(("node", was, known.states, *shown), check, f"node {seen.name}")
+            if seen.deleted:
+                self.case.walk.forget(f"node {seen.name}")
         if self.case.profile.name == "v0.17.0":
             self._condition(line, seen)
             self._since(entry, seen, before)
         self._keep(entry, seen)
+
+    def _explained(self, seen: NodeSeen, was: frozenset[str], states: frozenset[str]) -> None:
+        """Count the rules of the simplest explanation as covered."""
+        table = self.case.profile.node.flattened()
+        path = oracle.shortest(table, was, frozenset((s, None) for s in states), frozenset())
+        self.case.walk.take(f"node {seen.name}", table, path)
+        for row in path:
+            if self._is_shown(row.rules, seen):
+                self.case.cover(*row.rules)
+        if seen.phase is not None:
+            self.case.cover("node.phase.values", "node.condition.only-running", "node.phase.pending")
+        if seen.reachable is not None and seen.ready is not None:
+            self.case.cover("node.condition.kinds")
+        if seen.phase is None:
+            self.case.cover("node.phase.never-set")
+        if seen.reachable is None and seen.ready is not None:
+            self.case.cover("node.condition.only-ready")
 
     def _keep(self, entry: Entry, seen: NodeSeen) -> None:
         if seen.ready is not None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from conformance import oracle
+from conformance.coverage import HOME
 from conformance.engine import EngineOracle, Ledger
 from conformance.exits import Exit, Exits
 from conformance.judges.case import Case
@@ -18,6 +19,7 @@ from conformance.recent import Recent
 from conformance.recordings import Entry
 from conformance.runtime import ContainerSeen, ControllerSeen, EngineSeen, PodSeen, SandboxSeen
 from model import container, pod
+from model.lts.table import Row
 
 PHASE_TABLE = frozenset(rule for decision in pod.DECISIONS for rule in decision.rules if rule.startswith("pod.phase."))
 """The rules by which the phase is made of the containers' states."""
@@ -75,7 +77,7 @@ class PodJudge:
     """Pods, by uid, that something has been told of before any frame has shown them."""
     names: dict[str, str] = field(default_factory=dict)
     """The uid that a name had last."""
-    early: dict[str, list[tuple[int, EngineSeen]]] = field(default_factory=lambda: defaultdict(list))
+    early: dict[str, list[tuple[Entry, EngineSeen]]] = field(default_factory=lambda: defaultdict(list))
     """Events of the engine about pods that no frame has shown yet: it is ahead of the API."""
     addresses: dict[str, str] = field(default_factory=dict)
     """The pod, by uid, that was last seen with an address."""
@@ -175,6 +177,7 @@ class PodJudge:
             self.case.begin("unseen", mine=known.mine)
             self.case.at += (known.place,)
             self.case.count("unseen")
+            self.case.walk.forget(f"pod {known.first.name}")
             self.retire(uid)
 
     # --- one observation --------------------------------------------------------------------------------------------
@@ -199,6 +202,8 @@ class PodJudge:
             of = PodOracle(self.case.profile, seen.policy, seen.members, killed=killed)
             known = self.pods[seen.uid] = KnownPod(of, EngineOracle(of), seen, self.case.place, self.case.mine)
             self.names[seen.name] = seen.uid
+            self.case.walk.forget(f"pod {seen.name}")
+            self._unasked(line, seen)
             self.case.count("objects")
             for earlier, event in self.early.pop(seen.uid, ()):
                 self.engine(earlier, event)
@@ -225,15 +230,19 @@ class PodJudge:
             return
         self._binding(line, seen, before, known.line)
         self._address(line, seen, before, known.line)
-        self._counts(line, seen, before, known.line)
+        news = before is None or seen.containers != before.containers
+        if news:
+            self._counts(line, seen, before, known)
         if before is not None and before.node is None and seen.node:
             known.bound, known.bound_line = entry.api_version, line
             self.on_binding(known)
         if self.case.profile.name == "v0.17.0":
-            self.statuses.take(entry, seen, before)
+            if news:
+                self.statuses.take(entry, seen, before)
+            self.statuses.ready(line, seen, before)
             self._written(entry, seen, known)
-        was = dict(known.oracle.belief)
-        explained = known.oracle.observe(seen, self.case.evidence.barred(seen))
+        was, number, barred = known.oracle.belief, known.oracle.number, self.case.evidence.barred(seen)
+        explained = known.oracle.observe(seen, barred)
         if not explained.belief:
             early = seen.phase == "Failed" and self.case.evidence.too_early(seen)
             rules = (*(self.case.held("pod.partition.waits") if early else ()), *explained.rules)
@@ -243,9 +252,14 @@ class PodJudge:
             self.case.fail(rules, name, explained.why + time_out, line, known.line, explained.allowed)
             known.failed = True
         else:
-            self._explained(seen, before, was, explained.belief)
-        for name, number, end in known.exits.note(line, seen, known.oracle):
-            self.on_exit(known, name, number, end)
+            self.case.once(
+                (number, known.oracle.number, barred, *self._asked(seen, before)),
+                lambda: self._explained(seen, before, was, explained.belief, barred),
+                name,
+            )
+        if news:
+            for container_name, incarnation, end in known.exits.note(line, seen, known.oracle):
+                self.on_exit(known, container_name, incarnation, end)
         if seen.deleted:
             self._deletion(line, seen, known)
         self._kept(entry, seen, known)
@@ -255,6 +269,14 @@ class PodJudge:
         known.line, known.version = entry.line, entry.api_version
         if seen.deleted:
             self.case.last(partial(self.retire, seen.uid))
+
+    def _unasked(self, line: int, seen: PodSeen) -> None:
+        """Who has created a pod that is new? If neither a user nor a controller has, one that was deleted is back."""
+        evidence = self.case.evidence
+        if not evidence.own or evidence.lost or seen.owner is not None:
+            return
+        if evidence.uids[seen.name].index(seen.uid) >= len(evidence.created.get(seen.name, ())):
+            self.case.fail(("pod.life.not-by-itself",), f"pod {seen.name}", "is there though nobody created it", line)
 
     def _back(self, line: int, seen: PodSeen, last_line: int) -> None:
         rules = self.case.held("pod.life.not-by-itself")
@@ -269,14 +291,24 @@ class PodJudge:
         of others than the members, and readiness."""
         statuses = seen.containers or ()
         found = {}
-        if any(s.name not in seen.members for s in statuses):
+        unnamed, unready = self._unlike(seen)
+        if unnamed:
             found["pod.phase.unnamed-ignored"] = self._made_of([_class_of(s) for s in statuses], seen)
-        if any(s.state == "running" and s.ready is False for s in statuses):
+        if unready:
             ready = ["waiting" if s.state == "running" and s.ready is False else _class_of(s) for s in statuses]
             found["pod.phase.readiness-ignored"] = self._made_of(ready, seen)
         if statuses and len(seen.members) <= 2:
             found["pod.phase.one-or-two"] = True
         return found
+
+    @staticmethod
+    def _unlike(seen: PodSeen) -> tuple[bool, bool]:
+        """Whether there are statuses of others than the members; and whether one runs and is not ready."""
+        unnamed = unready = False
+        for status in seen.containers or ():
+            unnamed |= status.name not in seen.members
+            unready |= status.state == "running" and status.ready is False
+        return unnamed, unready
 
     @staticmethod
     def _made_of(classes: list[str], seen: PodSeen) -> bool:
@@ -324,9 +356,10 @@ class PodJudge:
         self.addresses[seen.address] = seen.uid
         self.case.cover(*rules)
 
-    def _counts(self, line: int, seen: PodSeen, before: PodSeen | None, last_line: int) -> None:
+    def _counts(self, line: int, seen: PodSeen, before: PodSeen | None, known: KnownPod) -> None:
         """Restart counts never fall, are not lost, and every incarnation is counted."""
         limit = self.case.profile.counted_up_to
+        last_line = known.line
         rules = self.case.held("pod.restart.counted", "pod.restart.count-reconstructed")
         old = {c.name: c for c in (before.containers if before else None) or ()}
         ended = self.case.held("pod.container.terminated", "pod.restart.new-container", "pod.restart.counted")
@@ -336,26 +369,38 @@ class PodJudge:
             was = old.get(status.name)
             if problem := self._count_problem(status, was, limit):
                 self.case.fail(rules, f"pod {seen.name}", f"container {status.name}: {problem}", line, last_line)
-            elif problem := self.pods[seen.uid].ledger.statuses(status):
+            elif problem := known.ledger.statuses(status):
                 self.case.fail(ended, f"pod {seen.name}", f"container {status.name}: {problem}", line, last_line)
             elif was is not None and (status.restarts or 0) > (was.restarts or 0):
                 self.case.cover(*rules)
 
-    def _explained(self, seen: PodSeen, before: PodSeen | None, was: oracle.Belief, belief: oracle.Belief) -> None:
+    def _asked(self, seen: PodSeen, before: PodSeen | None) -> tuple[object, ...]:
+        """All that `_explained` asks of two observations, besides what is believed."""
+        after = (before.phase, before.node is None) if before is not None else None
+        return (seen.policy, seen.phase, len(seen.members), bool(seen.containers), after, *self._unlike(seen))
+
+    def _explained(
+        self, seen: PodSeen, before: PodSeen | None, was: oracle.Belief, belief: oracle.Belief, barred: frozenset[str]
+    ) -> None:
         """Count the rules of the simplest explanation as covered."""
-        barred = self.case.evidence.barred(seen)
-        known = self.pods[seen.uid].oracle
+        known, walk, name = self.pods[seen.uid].oracle, self.case.walk, f"pod {seen.name}"
         events: list[str] = []
+        paths: list[tuple[Row, ...]] = []
         for place in range(len(seen.members)):
             sources = frozenset(t[0] for members in was.values() for t in members[place])
             targets = frozenset(t for members in belief.values() for t in members[place])
-            for row in oracle.shortest(known.table, sources, targets, barred):
+            if all(pod.standing(r) == "DiskDied" for r in belief):  # which kills what has not ended by itself
+                targets = frozenset(t for t in targets if t[0] == "Killed") or targets
+            paths.append(walk.path(name, known.table, targets, sources, barred, place))
+            for row in paths[-1]:
                 self.case.cover(*row.rules)
                 events.append(row.event)
-        record = self.case.profile.record(("node",))
-        for row in oracle.shortest(record, frozenset(was), frozenset((r, None) for r in belief), barred):
+        record = self.case.profile.record((HOME,))
+        of_record = walk.path(name, record, frozenset((r, None) for r in belief), frozenset(was), barred)
+        for row in of_record:
             self.case.cover(*row.rules)
             events.append(row.event.partition("@")[0])
+        walk.pod(name, seen.policy, paths, of_record, (before.phase if before else "Pending", seen.phase))
         if before is None or events or before.phase != seen.phase:
             old = before.phase if before else "Pending"
             for phase_row in self.case.profile.phases[seen.policy].rows:
@@ -375,7 +420,7 @@ class PodJudge:
             self.case.cover("pod.binding.never-moved", "pod.concept.one-host")
 
     def _deletion(self, line: int, seen: PodSeen, known: KnownPod) -> None:
-        name, evidence = f"pod {seen.name}", self.case.evidence
+        name, evidence, went = f"pod {seen.name}", self.case.evidence, ""
         by_user = evidence.deleted_by_user(seen)
         terminal = seen.phase in pod.TERMINAL
         stays = bool(self.case.held("pod.life.record-deleted-by-hand")) and seen.node in evidence.by_hand
@@ -398,12 +443,18 @@ class PodJudge:
                 self.case.fail(rules, name, "vanishes though nobody deleted it", line, known.line)
             elif on_ended and not by_user:
                 self.case.cover("node.phase.terminated.pods-deleted", "pod.life.dead-node-deletes")
+                went = "node_terminated"
             elif not terminal or by_user:
                 self.case.cover("pod.life.not-by-itself")
+                went = "delete"
+            else:
+                went = "expire"
         elif unexplained:
             self.case.fail(rules, name, "vanishes though nobody deleted it", line, known.line)
         else:
-            self.case.cover("pod.life.evicted" if was_lost and not by_user else "pod.life.deleted-at-once")
+            went = "evict" if was_lost and not by_user else "delete"
+            self.case.cover("pod.life.evicted" if went == "evict" else "pod.life.deleted-at-once")
+        self.case.walk.gone(name, seen.policy, seen.phase, sorted(known.oracle.belief), went)
 
     def _staying(self, seen: PodSeen, too_early: bool) -> tuple[str, ...]:
         """What else says that a pod that vanishes by itself should have stayed."""
@@ -435,16 +486,17 @@ class PodJudge:
             self.case.cover("replication.count.surplus")
         return surplus
 
-    def engine(self, line: int, seen: EngineSeen) -> None:
+    def engine(self, entry: Entry, seen: EngineSeen) -> None:
         """Judge one event of the engine."""
         if not self.case.mine:
             self.expect(seen.uid, seen.pod)
             return
+        line = entry.line
         self.statuses.engine(seen)
         known = self.pods.get(seen.uid)
         if known is None:  # the engine is ahead of the API: keep it until the pod is known
             self.expect(seen.uid, seen.pod)
-            self.early[seen.uid].append((line, seen))
+            self.early[seen.uid].append((entry, seen))
             return
         if problem := known.ledger.engine(seen):
             rules = self.case.held("pod.restart.new-container", "pod.container.terminated", "pod.restart.counted")
@@ -458,7 +510,7 @@ class PodJudge:
         for row in step.rows:
             self.case.cover(*row.rules)
 
-    def sandbox(self, line: int, seen: SandboxSeen) -> None:
+    def sandbox(self, entry: Entry, seen: SandboxSeen) -> None:
         """Judge one event of the engine about a sandbox: one that has died is replaced, not started again."""
         self.expect(seen.uid, seen.pod)
         if not self.case.mine:
@@ -467,7 +519,7 @@ class PodJudge:
         if seen.action in ("create", "start"):
             rules = ("pod.restart.sandbox-died", "pod.sharing.pause-container")
             reason = f"sandbox {seen.instance[:12]} had ended, and is started again"
-            self.case.holds(seen.instance not in ended, rules, f"pod {seen.pod}", reason, line, "a new one")
+            self.case.holds(seen.instance not in ended, rules, f"pod {seen.pod}", reason, entry.line, "a new one")
         if seen.action == "die":
             ended[seen.instance] = None
 

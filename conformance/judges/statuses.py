@@ -56,10 +56,18 @@ class StatusJudge:
         old = {status.name: status for status in (before.containers if before else None) or ()}
         for status in seen.containers or ():
             if status.name in seen.members and entry.framed:
-                self._shape(line, seen, status)
+                self.case.once(
+                    (status.state, status.also, status.instance is None, status.fields, status.message is None,
+                     status.name in seen.messaged, status.reason),
+                    partial(self._shape, line, seen, status),
+                )  # fmt: skip
                 self._carried(line, seen, status, old.get(status.name))
                 self.case.later(partial(self._beside, line, seen, status))
-        self._ready(line, seen)
+
+    def ready(self, line: int, seen: PodSeen, before: PodSeen | None) -> None:
+        """Judge what one observation says of readiness, if that is news."""
+        if before is None or (seen.ready, seen.containers) != (before.ready, before.containers):
+            self._ready(line, seen)
 
     def _beside(self, line: int, seen: PodSeen, status: ContainerSeen) -> None:
         """Compare with the engine's account."""

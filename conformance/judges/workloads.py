@@ -56,15 +56,22 @@ class WorkloadJudge:
         reason = f"incarnation {number} of container {name} ended with exit code {end.code}"
         allowed = "any but 0" if len(expected) > 1 else ", ".join(map(str, expected)) or "an end by a signal"
         blamed = (rule, *runs_on) if (end.code or 0) in KILLED_CODES else rules[1:] or rules
+        if any(end.code in _expected_codes(step_of(workload, before)) for before in range(number)):
+            reason += ", as an earlier one should"
+            blamed = (*blamed, *self.case.held("pod.restart.counted", "pod.restart.count-reconstructed"))
         self.case.fail(blamed, f"pod {spec.name}", reason, end.line, 0, allowed)
 
     def _runs_on(self, known: KnownPod) -> tuple[str, ...]:
         """The rules by which nothing but its workload ends a container of this pod: its node was lost, or not, and
-        nothing else was done to it."""
+        nothing else was done to it. If it was not lost, only what another container does could have ended it."""
         last, evidence = known.oracle.last, self.case.evidence
-        if last is None or not evidence.in_trouble(last.node, 0) or not evidence.spared(last):
+        if last is None or not evidence.spared(last):
             return ()
-        return self.case.held("pod.partition.waits", "pod.partition.back-in-time")
+        if evidence.in_trouble(last.node, 0):
+            return self.case.held("pod.partition.waits", "pod.partition.back-in-time")
+        if known.deleted or len(last.members) == 1:
+            return ()
+        return self.case.held(f"pod.restart.one-of-two.{last.policy.lower()}", "pod.container.healthy-kept")
 
 
 def _expected_codes(step: Step) -> tuple[int, ...]:

@@ -136,7 +136,7 @@ def test_with_synchronisation_off_the_clouds_list_makes_no_node(run: Run) -> Non
     """--sync_nodes=false: what the cloud lists is nobody's concern, and a person adds the node."""
     run.machines("n1", sync=False)
     run.settle()
-    run.node("n2")
+    run.node("n2", rules=("nodecontroller.sync.off.by-hand",))
     pod = run.pod(RUN_ON)
     run.until(pod, phase="Running", rules=RUNNING)
 
@@ -159,9 +159,9 @@ def test_a_node_that_a_person_adds_stays_beside_those_of_the_start(run: Run) -> 
     run.machines("n1", cloud=False)
     run.until_node("n1", rules=NAMED)
     run.until_ready("n1")
-    run.node("n2")
+    run.node("n2", rules=("nodecontroller.sync.kubectl-add",))
     run.settle()
-    run.until_ready("n2")
+    run.until_ready("n2", rules=("nodecontroller.sync.static-none",))
 
 
 @scenario("nodecontroller.sync.static-once", policies=("Always",), needs=(*LISTS, "delete-node"))
@@ -182,7 +182,7 @@ def test_a_record_that_a_person_deletes_comes_back_while_the_cloud_lists_its_mac
     run.until_ready("n1")
     run.inject("delete-node", "n1")
     run.until_node("n1", gone=True)
-    run.until_ready("n1")
+    run.until_ready("n1", rules=("nodecontroller.sync.record-recreated",))
 
 
 @scenario("nodecontroller.sync.by-hand-accepted", "nodecontroller.sync.by-hand-deleted", policies=("Always",),

@@ -16,7 +16,7 @@ from conformance.workload import RUN_ON
 )
 def test_a_node_that_is_created_checks_in(run: Run) -> None:
     """Pending until it checks in, then Running."""
-    run.node("n1")
+    run.node("n1", rules=("node.record.checked",))
 
 
 @scenario("node.phase.pending", "node.condition.only-running", policies=("Always",), needs=("node-phase", "cut-node"))

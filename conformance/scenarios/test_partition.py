@@ -99,6 +99,20 @@ def test_no_pod_is_bound_to_a_node_that_is_cut_off(run: Run) -> None:
     run.until(pod, phase="Running", bound=True)
 
 
+@scenario("pod.binding.candidate", "scheduler.candidate.no-condition", policies=("Always",),
+          needs=("cut-node", "heal-node"))  # fmt: skip
+def test_no_pod_is_bound_to_a_node_that_has_never_checked_in(run: Run) -> None:
+    """It was cut off before; the pod waits until the node is there."""
+    run.new_node("n1")
+    run.inject("cut-node", "n1")
+    run.until_node("n1", rules=("node.phase.pending",))
+    pod = run.pod(RUN_ON)
+    run.settle()
+    run.until(pod, phase="Pending", bound=False)
+    run.inject("heal-node", "n1")
+    run.until(pod, phase="Running", bound=True)
+
+
 @scenario("pod.binding.candidate", needs=("stop-kubelet", "start-kubelet", "node-conditions"))
 def test_no_pod_is_bound_to_a_node_whose_kubelet_has_stopped(run: Run) -> None:
     """Reachable is not enough."""
@@ -168,6 +182,48 @@ def test_a_container_runs_on_while_its_kubelet_is_replaced(run: Run) -> None:
     run.settle()
 
 
+@scenario("pod.restart.success", "pod.restart.failure", "pod.phase.terminal", "pod.phase.final",
+          policies=("OnFailure", "Never"), needs=("stop-kubelet", "start-kubelet"))  # fmt: skip
+def test_what_has_ended_stays_so_when_the_kubelet_is_replaced(run: Run) -> None:
+    """A pod that is over, and a container of one that is not."""
+    run.node("n1")
+    over, half = run.pod(Exit(0), name="over"), run.pod(Exit(0), RUN_ON, name="half")
+    run.until(over, phase="Succeeded", rules=("pod.restart.success",))
+    run.until(half, phase="Running", states={"c1": "terminated", "c2": "running"}, rules=RUNNING)
+    run.inject("stop-kubelet", "n1")
+    run.until_node("n1", ready="False" if run.is_seed else "Unknown", rules=("node.condition",))
+    run.inject("start-kubelet", "n1")
+    run.until_ready("n1")
+    run.settle()
+
+
+@scenario("pod.phase.pending", "pod.phase.running", "pod.phase.some-run", "pod.container.start-never-ran",
+          needs=("stop-kubelet", "start-kubelet"))  # fmt: skip
+def test_a_kubelet_is_replaced_while_a_pod_is_being_started(run: Run) -> None:
+    """The next one goes on where it was."""
+    run.node("n1")
+    pod = run.pod(*[RUN_ON] * 5)
+    run.until(pod, states={"c1": "running"}, rules=("pod.phase.pending",))
+    run.inject("stop-kubelet", "n1")
+    run.inject("start-kubelet", "n1")
+    run.until(pod, phase="Running", states={"c5": "running"})
+
+
+@scenario("pod.restart.counted", "pod.restart.count-reconstructed", policies=("Always", "OnFailure"),
+          needs=("stop-kubelet", "start-kubelet", "kill-container"))  # fmt: skip
+def test_restarts_are_counted_on_after_a_kubelet_was_replaced(run: Run) -> None:
+    """One before, one after."""
+    run.node("n1")
+    pod = run.pod((Exit(1), RunOn()))
+    run.until(pod, phase="Running", restarts={"c1": 1}, states={"c1": "running"}, rules=("pod.restart.failure",))
+    run.inject("stop-kubelet", "n1")
+    run.until_node("n1", ready="False" if run.is_seed else "Unknown", rules=("node.condition",))
+    run.inject("start-kubelet", "n1")
+    run.until_ready("n1")
+    run.inject("kill-container", pod, "c1")
+    run.until(pod, restarts={"c1": 2})
+
+
 @scenario("pod.restart.failure", "pod.restart.counted", needs=("stop-kubelet", "restart-kubelet"))
 def test_a_kubelet_that_comes_back_ends_what_ran_without_it(run: Run) -> None:
     """The containers are killed: an abnormal end, and the policy decides."""
@@ -223,6 +279,17 @@ def test_a_node_is_cut_off_after_a_pod_was_bound_and_before_it_runs(run: Run) ->
     pod = run.pod(RUN_ON, RUN_ON)
     run.until(pod, bound=True, rules=("pod.binding.scheduler",))
     run.inject("cut-node", "n1")
+    given_up(run, pod)
+
+
+@scenario("pod.binding.never-moved", *LOST, policies=("Always",), needs=("cut-node",))
+def test_a_pod_that_waits_on_a_node_that_is_cut_off_is_not_bound_to_another(run: Run) -> None:
+    """A second node is ready; the pod has its node, and is given up with it."""
+    run.node("n1")
+    pod = run.pod(RUN_ON, RUN_ON)
+    run.until(pod, bound=True, rules=("pod.binding.scheduler",))
+    run.inject("cut-node", "n1")
+    run.node("n2")
     given_up(run, pod)
 
 

@@ -1,7 +1,7 @@
 """容器组的生命状态: the phases of a pod (seed.md L254-L272)."""
 
 from conformance.scenario import Run, scenario
-from conformance.workload import RUN_ON, Exit
+from conformance.workload import RUN_ON, Exit, RunOn, Workload
 
 
 @scenario(
@@ -19,6 +19,40 @@ def test_a_pod_is_pending_until_all_its_containers_run(run: Run) -> None:
     run.node()
     pod = run.pod(RUN_ON, RUN_ON, RUN_ON)
     run.until(pod, phase="Running", states={"c1": "running", "c2": "running", "c3": "running"})
+
+
+WELL: Workload = (*[Exit(0, after=0)] * 4, RunOn())
+BADLY: Workload = (*[Exit(1, after=0)] * 4, RunOn())
+SOON_WELL: Workload = (*[Exit(0, after=0.5)] * 4, RunOn())
+SOON_BADLY: Workload = (*[Exit(1, after=0.5)] * 4, RunOn())
+
+
+@scenario("pod.phase.pending", "pod.phase.waiting-wins", "pod.phase.table")
+def test_a_pod_is_pending_while_a_container_has_never_run_whatever_the_others_did(run: Run) -> None:
+    """Some end at once, well or badly; until the last one has been started the pod is Pending."""
+    run.node()
+    before: dict[str, tuple[Workload, ...]] = {
+        "well": (WELL, WELL, WELL),
+        "badly": (BADLY, BADLY, BADLY),
+        "both": (WELL, BADLY, WELL),
+        "well-one-runs": (RUN_ON, WELL, WELL),
+        "badly-one-runs": (RUN_ON, BADLY, BADLY),
+        "both-one-runs": (RUN_ON, WELL, BADLY),
+    }
+    pods = [run.pod(*members, RUN_ON, name=name) for name, members in before.items()]
+    for pod in pods:
+        run.until(pod, phase="Running", states={"c4": "running"}, rules=("pod.phase.running", "pod.phase.some-run"))
+
+
+@scenario("pod.phase.running", "pod.phase.some-run", "pod.phase.table", "pod.restart.both-of-two")
+def test_the_containers_of_a_pod_end_in_different_ways_at_the_same_time(run: Run) -> None:
+    """Again and again where they are restarted; the pod is over only if all have ended for good."""
+    run.node()
+    ends = run.pod(SOON_WELL, SOON_BADLY, name="all-end")
+    runs = run.pod(RUN_ON, SOON_WELL, SOON_BADLY, name="one-runs")
+    often = {"Always": {"c1": 4, "c2": 4}, "OnFailure": {"c2": 4}, "Never": None}[run.policy]
+    run.until(ends, phase=run.by_policy("Running", "Running", "Failed"), restarts=often)
+    run.until(runs, phase="Running")
 
 
 @scenario(

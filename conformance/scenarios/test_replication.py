@@ -26,6 +26,16 @@ def test_the_pods_of_a_replication_controller_wait_for_a_node(run: Run) -> None:
     run.until_replicated(controller, 2)
 
 
+@scenario("replication.count.kept", policies=("Always",), needs=("replication",))
+def test_a_pod_that_a_user_created_does_not_count_for_a_replication_controller(run: Run) -> None:
+    """It is none of its own, however like them it is."""
+    run.node()
+    own = run.pod(RUN_ON)
+    run.until(own, phase="Running", rules=("pod.phase.running", "pod.phase.some-run"))
+    controller = run.controller(RUN_ON, wanted=2)
+    run.until_replicated(controller, 2)
+
+
 @scenario("pod.disk.recreated", policies=("Always",), needs=("replication", "break-disk"))
 def test_a_pod_whose_disk_died_is_created_again(run: Run) -> None:
     """A new pod; the old one stays Failed."""

@@ -50,6 +50,42 @@ def test_what_a_container_wrote_is_there_after_its_restart(run: Run) -> None:
     run.until(pod, phase=run.by_policy("Running", "Succeeded", ""), restarts=again)
 
 
+@scenario("pod.sharing.survives-restart", "pod.sharing.survives-sandbox", policies=("Always", "OnFailure"),
+          needs=("volumes", "kill-sandbox"))  # fmt: skip
+def test_what_a_container_wrote_is_there_after_its_sandbox_died(run: Run) -> None:
+    """The first incarnation puts a file into the volume and ends with the sandbox; the second one finds it."""
+    run.node()
+    pod = run.pod((Put("greeting"), Take("greeting"), RunOn()))
+    run.until(pod, phase="Running", rules=RUNNING)
+    run.inject("kill-sandbox", pod)
+    again = {"c1": 2} if run.policy == "Always" else {"c1": 1}
+    run.until(pod, phase=run.by_policy("Running", "Succeeded", ""), restarts=again)
+
+
+@scenario("pod.sharing.survives-restart", policies=("Always", "OnFailure"),
+          needs=("volumes", "stop-kubelet", "restart-kubelet"))  # fmt: skip
+def test_what_a_container_wrote_is_there_after_its_kubelet_was_replaced(run: Run) -> None:
+    """The kubelet that comes back ends what runs; the next incarnation finds the file."""
+    run.node()
+    pod = run.pod((Put("greeting"), Take("greeting"), RunOn()))
+    run.until(pod, phase="Running", rules=RUNNING)
+    run.inject("stop-kubelet", "n1")
+    run.inject("restart-kubelet", "n1")
+    again = {"c1": 2} if run.policy == "Always" else {"c1": 1}
+    run.until(pod, phase=run.by_policy("Running", "Succeeded", ""), restarts=again)
+
+
+@scenario("pod.restart.counted", "pod.restart.count-reconstructed", policies=("Always", "OnFailure"),
+          needs=("kill-sandbox",))  # fmt: skip
+def test_restarts_are_counted_on_after_the_sandbox_of_a_pod_died(run: Run) -> None:
+    """One before, one by it."""
+    run.node()
+    pod = run.pod((Exit(1), RunOn()))
+    run.until(pod, phase="Running", restarts={"c1": 1}, states={"c1": "running"}, rules=("pod.restart.failure",))
+    run.inject("kill-sandbox", pod)
+    run.until(pod, restarts={"c1": 2})
+
+
 @scenario(
     "pod.event.failed", "pod.sharing.network", policies=("Always", "OnFailure"), needs=("kill-sandbox", "network")
 )

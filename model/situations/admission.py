@@ -21,10 +21,7 @@ from model.lts.properties import (
 from model.profiles import Profile
 from model.situations.situation import SETTLE, WORLD, Situation, by_world, inside, same, world
 
-TABLES = (
-    kubelet.ADMITTED, kubelet.EARLIER, kubelet.NODE_LABELS, kubelet.WISHES, kubelet.ALLOWED, kubelet.MOUNT,
-    kubelet.WORKING,
-)  # fmt: skip
+PARTS = ("admitted", "earlier", "nodelabels", "wishes", "allowed", "mount", "working")
 
 THERE, AWAY = ("Running", "Ended"), ("Elsewhere", "Gone")
 """The earlier pod takes up what it asked for: as long as it is there, ended or not."""
@@ -48,15 +45,18 @@ def situation(profile: Profile) -> Situation:
 
 
 def _network(profile: Profile) -> Network:
-    components = {table.name: table for table in TABLES}
+    components = {name: profile.parts[name] for name in PARTS}
     components[WORLD] = world("pod.phase.admission-failed")
     by_others = [
         Vector("finish", {"admitted": "finish", "working": "end"}),
-        *(Vector(event, {"earlier": event}) for event in kubelet.EARLIER.events),
+        *(Vector(event, {"earlier": event}) for event in components["earlier"].events),
         Vector("relabel", {"nodelabels": "relabel"}),
-        *(Vector(event, {"wishes": event}, when=(inside("admitted", "Pending"),)) for event in kubelet.WISHES.events),
+        *(
+            Vector(event, {"wishes": event}, when=(inside("admitted", "Pending"),))
+            for event in components["wishes"].events
+        ),
         Vector("forbid", {"allowed": "forbid"}),
-        *(Vector(event, {"mount": event}) for event in kubelet.MOUNT.events),
+        *(Vector(event, {"mount": event}) for event in components["mount"].events),
     ]
     fits = inside("nodelabels", "Match"), inside("allowed", "Allowed"), inside("mount", "Mounts")
     by_kubelet = [
@@ -85,6 +85,9 @@ def _properties() -> list[Property]:
 
     def killed_by_label(before: View, events: Labels, after: View) -> Bools:
         return events.is_event("refuse_selector") & before.is_in("working", "Working") & after.is_in("working", "Ended")
+
+    def begun_once(before: View, _: Labels, after: View) -> Bools:
+        return before.is_in("working", "NotStarted") | ~after.is_in("working", "NotStarted")
 
     def refused_by_ended(before: View, events: Labels, _: View) -> Bools:
         return events.is_event("refuse_port", "refuse_capacity") & before.is_in("earlier", "Ended")
@@ -115,6 +118,7 @@ def _properties() -> list[Property]:
         AlwaysStep("a pod fails for no other cause", ("pod.phase.refused-not-failed", "pod.phase.admission-failed"),
                    fails_for_these_only),
         SometimesStep("other labels of its node kill a pod that runs", ("pod.phase.admission-kills",), killed_by_label),
+        AlwaysStep("what has begun to work does not wait to begin", ("pod.phase.all-succeeded",), begun_once),
         SometimesStep("a pod that has ended is in the way of another", ("pod.phase.terminal-occupies",),
                       refused_by_ended),
         AlwaysStep("a pod that may not run does not fail for it", ("pod.phase.refused-not-failed",),

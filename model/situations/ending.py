@@ -17,7 +17,7 @@ from model.lts.properties import (
 from model.profiles import Profile
 from model.situations.situation import SETTLE, WORLD, Situation, by_world, inside, same, world
 
-TABLES = (kubelet.OBJECT, kubelet.SOURCES, kubelet.MEMBER, kubelet.HOOKS, kubelet.TOLD)
+PARTS = ("object", "sources", "member", "hooks", "told")
 DELETIONS = ("delete", "delete_gracefully")
 GONE = tuple(kubelet.GONE.values())
 
@@ -33,10 +33,10 @@ def situation(profile: Profile) -> Situation:
 
 
 def _network(profile: Profile) -> Network:
-    components = {table.name: table for table in TABLES}
+    components = {name: profile.parts[name] for name in PARTS}
     components[WORLD] = world("pod.life.deleted-at-once")
     by_others = [
-        *(Vector(event, {"object": event}) for event in kubelet.OBJECT.events),
+        *(Vector(event, {"object": event}) for event in components["object"].events),
         Vector("restart_agent", {"sources": "restart_agent"}, {"member": "restart_agent"}),
     ]
     stopping = (inside("object", *GONE), inside("sources", "Reported"))

@@ -100,6 +100,9 @@ def _seed_properties() -> list[Property]:
     def runs_only_while_lost(view: View) -> Bools:
         return view.is_in(TIMER, "Idle") | view.lookup(NODE, _is_lost)
 
+    def begins_anew(before: View, _: Labels, after: View) -> Bools:
+        return ~before.is_in(TIMER, "Idle") | after.is_in(TIMER, "Idle", "Armed")
+
     def left_till_then(before: View, events: Labels, after: View) -> Bools:
         return _none_given_up(before, after, "NodeLost") | events.is_event("time_out")
 
@@ -134,6 +137,7 @@ def _seed_properties() -> list[Property]:
     fails = ("pod.partition.failed", "pod.life.node-lost")
     return [
         Always("a time-out that was cancelled does not run on", waits, runs_only_while_lost),
+        AlwaysStep("the time-out of a node that is lost begins with its loss", waits, begins_anew),
         AlwaysStep("a time-out fires only after its time, while the node is lost", waits, fires_after_its_time),
         SometimesStep("a time-out fires", fails, lambda _, events, __: events.is_event("time_out")),
         AlwaysStep("till the time-out the pods of a lost node are left as they are", waits, left_till_then),
@@ -205,6 +209,9 @@ def _code_properties() -> list[Property]:
 
     def grace_first(before: View, events: Labels, _: View) -> Bools:
         return ~events.is_event("silent", "never_reported") | before.is_in(GRACE, "Elapsed")
+
+    def silent_is_unknown(_: View, events: Labels, after: View) -> Bools:
+        return ~events.is_event("silent", "never_reported") | after.is_in(NODE, "Recorded/Unknown", "Removed")
 
     def heard_rearms(_: View, events: Labels, after: View) -> Bools:
         armed = after.is_in(GRACE, "Armed") & after.is_in(EVICTION, "Armed")
@@ -301,6 +308,8 @@ def _code_properties() -> list[Property]:
     return [
         AlwaysStep("Ready becomes Unknown only after the grace period, if nothing was heard since",
                    ("node.condition.silent", "pod.partition.unknown-after"), grace_first),
+        AlwaysStep("a node that is not heard becomes Unknown",
+                   ("node.condition.silent", "node.condition.never-reported"), silent_is_unknown),
         AlwaysStep("a heartbeat arms the timers anew", ("nodecontroller.health.new-heartbeat",), heard_rearms),
         AlwaysStep("the clock of the node times nothing", ("nodecontroller.health.own-clock",), clock_times_nothing),
         SometimesStep("a node with a wrong clock is heard", ("nodecontroller.health.own-clock",),

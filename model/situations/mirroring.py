@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from model import kubelet
 from model.lts.network import Bools, Network, Vector
 from model.lts.properties import Always, AlwaysStep, Eventually, Labels, Property, SometimesStep, View, named
 from model.profiles import Profile
 from model.situations.situation import SETTLE, WORLD, Situation, by_world, inside, same, world
 
-TABLES = (kubelet.MIRROR, kubelet.STATIC, kubelet.SHOWN_PHASE, kubelet.ENDPOINT)
+PARTS = ("mirror", "static", "shownphase", "endpoint")
 
 
 def situation(profile: Profile) -> Situation:
@@ -22,7 +21,7 @@ def situation(profile: Profile) -> Situation:
 
 
 def _network(profile: Profile) -> Network:
-    components = {table.name: table for table in TABLES}
+    components = {name: profile.parts[name] for name in PARTS}
     components |= {"link": profile.parts["link"], WORLD: world("pod.partition.mirror")}
     online, mirrored = inside("link", "Up"), inside("mirror", "Mirrored")
     gone = {"shownphase": "object_gone"}
@@ -50,6 +49,12 @@ def _properties() -> list[Property]:
     def phase_of_object(view: View) -> Bools:
         return view.is_in("shownphase", "Nothing") | view.is_in("mirror", "Mirrored")
 
+    def as_it_begins(_: View, events: Labels, after: View) -> Bools:
+        return ~events.is_event("make_mirror", "show_pending") | after.is_in("shownphase", "Pending")
+
+    def back_to_pending(before: View, _: Labels, after: View) -> Bools:
+        return before.is_in("shownphase", "Running") & after.is_in("shownphase", "Pending")
+
     def missing(view: View) -> Bools:
         return view.is_in("mirror", "NoMirror") & view.is_in("link", "Up") & view.is_in(WORLD, "Quiet")
 
@@ -64,6 +69,9 @@ def _properties() -> list[Property]:
         AlwaysStep("the containers of a static pod stay when its mirror is deleted", ("pod.partition.static",),
                    containers_stay),
         Always("no phase is published without a mirror", ("pod.phase.static-without-mirror",), phase_of_object),
+        AlwaysStep("a new mirror is Pending, and so is one whose containers start", ("pod.phase.created-pending",),
+                   as_it_begins),
+        SometimesStep("a mirror goes back to Pending", ("pod.phase.back-to-pending",), back_to_pending),
         SometimesStep("a mirror is deleted when its node is lost", ("pod.partition.mirror",),
                       lambda _, events, __: events.is_event("evict")),
         Eventually("a mirror is made anew once the kubelet can", ("pod.partition.mirror",), missing,

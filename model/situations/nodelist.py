@@ -74,6 +74,9 @@ FOLLOWS = {"seed": "On", "v0.17.0": "Cloud"}
 REGISTERS = ("start_named", "start_off_named", "register")
 """The steps of the controller's start that make a record for a name in --machines."""
 
+STATIC = ("register", "give_up", "start_static_unnamed")
+"""What brings a controller into static mode (v0.17.0)."""
+
 WITH_RECORD = {"seed": "node_terminated", "v0.17.0": "evict"}
 """How a pod goes together with the record of its node."""
 
@@ -126,11 +129,23 @@ def _seed_properties(profile: Profile) -> list[Property]:
         off = view.is_in(SYNC, "Off") & view.is_in(MACHINE, "Unlisted")
         return off & view.is_in(RECORD, "Recorded")
 
+    def as_flagged(_: View, events: Labels, after: View) -> Bools:
+        on, off = events.is_event("start", "start_named"), events.is_event("start_off", "start_off_named")
+        return (~on | after.is_in(SYNC, "On")) & (~off | after.is_in(SYNC, "Off"))
+
+    def registered(*starts: str) -> Callable[[View, Labels, View], Bools]:
+        return lambda before, events, _: events.is_event(*starts) & before.is_in(RECORD, "NoRecord")
+
     def named_is_recorded(_: View, events: Labels, after: View) -> Bools:
         return ~events.is_event("start_named", "start_off_named") | after.is_in(RECORD, "Recorded")
 
     return [
         *_common(profile),
+        AlwaysStep("the synchronisation is on, but with --sync_nodes=false",
+                   ("nodecontroller.sync.loop", "nodecontroller.sync.off"), as_flagged),
+        *(SometimesStep(f"a controller begins without a record: {start}",
+                        ("nodecontroller.sync.machines", "nodecontroller.sync.off"), registered(start))
+          for start in ("start", "start_named", "start_off", "start_off_named")),
         AlwaysStep("with its record a node loses its pods, whoever deletes it", ("pod.life.dead-node-deletes",),
                    pods_go_too),
         AlwaysStep("a node that --machines names has a record from the start", ("nodecontroller.sync.machines",),
@@ -168,6 +183,9 @@ def _code_properties(profile: Profile) -> list[Property]:
     def failed_list(before: View, events: Labels, after: View) -> Bools:
         return ~events.is_event("list_failed") | same(before, after, RECORD, POD)
 
+    def ends_static(_: View, events: Labels, after: View) -> Bools:
+        return ~events.is_event(*STATIC) | after.is_in(SYNC, "Static")
+
     def made_at_the_start(before: View, events: Labels, after: View) -> Bools:
         return events.is_event("register") & before.is_in(RECORD, "NoRecord") & after.is_in(RECORD, "Filled")
 
@@ -193,6 +211,12 @@ def _code_properties(profile: Profile) -> list[Property]:
                    ("nodecontroller.sync.kubectl-bare", "nodecontroller.sync.create-filled"), bare_by_hand),
         AlwaysStep("registering leaves a record as it is", ("nodecontroller.sync.already-exists",), kept_as_it_is),
         AlwaysStep("a pass whose list fails changes nothing", ("nodecontroller.sync.list-failed",), failed_list),
+        AlwaysStep("registration ends in static mode, and so does a start without machines",
+                   ("nodecontroller.sync.start.static", "nodecontroller.sync.static-none"), ends_static),
+        SometimesStep("registration is given up", ("nodecontroller.sync.static-once",),
+                      lambda _, events, __: events.is_event("give_up")),
+        SometimesStep("a controller starts without a cloud and without machines", ("nodecontroller.sync.static-none",),
+                      lambda _, events, __: events.is_event("start_static_unnamed")),
         SometimesStep("the loop deletes a record made by hand", ("nodecontroller.sync.by-hand-deleted",),
                       by_hand_deleted),
         SometimesStep("in static mode a record is made at the start", ("nodecontroller.sync.start.static",),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from model import kubelet, node
 from model.lts.network import Bools, Network, Vector
 from model.lts.properties import (
     AlwaysStep,
@@ -16,7 +15,7 @@ from model.lts.properties import (
 from model.profiles import Profile
 from model.situations.situation import SETTLE, WORLD, Situation, by_world, inside, world
 
-TABLES = (kubelet.ENGINE, kubelet.QUEUE, kubelet.STORED)
+PARTS = ("engine", "queue", "stored")
 NOT_TRUE = ("Absent", "False", "Unknown")
 """What a heartbeat may find stored that makes it record ``online``."""
 
@@ -32,9 +31,11 @@ def situation(profile: Profile) -> Situation:
 
 
 def _network(profile: Profile) -> Network:
-    components = {table.name: table for table in (*TABLES, node.READY)} | {WORLD: world("pod.event.best-effort")}
+    [ready] = profile.node.regions["Recorded"]
+    components = {name: profile.parts[name] for name in PARTS}
+    components |= {"Ready": ready, WORLD: world("pod.event.best-effort")}
     by_others = [
-        *(Vector(event, {"engine": event}) for event in kubelet.ENGINE.events),
+        *(Vector(event, {"engine": event}) for event in components["engine"].events),
         *(Vector(event, {"Ready": event}) for event in ("never_reported", "silent")),
         Vector("drop", {"queue": "drop"}),
     ]

@@ -182,6 +182,13 @@ def _properties(profile: Profile) -> list[Property]:
     def count_is_right(view: View) -> Bools:
         return np.asarray(_as_number(view, ACTIVE, HAVE) == _number(view, _active))
 
+    def as_told(before: View, events: Labels, after: View) -> Bools:
+        was, now = _wanted(before), _wanted(after)
+        return all_of(
+            ~events.is_event(event) | np.equal(now, wanted)
+            for event, wanted in (("submit", np.ones_like(was)), ("scale_up", was + 1), ("scale_down", was - 1))
+        )
+
     def only_what_is_missing(before: View, events: Labels, _: View) -> Bools:
         have, want = _number(before, _active), _wanted(before)
         return (~events.is_event("replace") | (have < want)) & (
@@ -241,6 +248,7 @@ def _properties(profile: Profile) -> list[Property]:
     found: list[Property] = [
         Always("the controller counts the pods that are there and have not ended",
                kept if seed else ("replication.count.active", "replication.count.status"), count_is_right),
+        AlwaysStep("a controller wants what it is told to", kept, as_told),
         AlwaysStep("a pod is made only if one is missing, and removed only if there is one too many",
                    kept if seed else (*kept, "replication.count.surplus"), only_what_is_missing),
         Sometimes("there are too few pods", kept, lambda view: _number(view, _active) < _wanted(view)),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from model import kubelet
 from model.lts.network import Bools, Network, Vector
 from model.lts.properties import (
     AlwaysStep,
@@ -17,10 +16,7 @@ from model.lts.properties import (
 from model.profiles import Profile
 from model.situations.situation import SETTLE, WORLD, Situation, by_world, inside, same, world
 
-TABLES = (
-    kubelet.AGENT, kubelet.SYNC, kubelet.INSTANCE, kubelet.PAST, kubelet.OLD, kubelet.COUNT, kubelet.RUNTIME,
-    kubelet.IMAGE, kubelet.MEMORY, kubelet.STATUS,
-)  # fmt: skip
+PARTS = ("agent", "podsync", "newest", "past", "old", "count", "runtime", "image", "memory", "status")
 
 UP = inside("agent", "Up", "UpAgain")
 DUE = inside("podsync", "Due")
@@ -44,7 +40,7 @@ def situation(profile: Profile) -> Situation:
 
 def _network(profile: Profile) -> Network:
     link, sandbox = profile.parts["link"], profile.parts["sandbox"]
-    components = {table.name: table for table in TABLES}
+    components = {name: profile.parts[name] for name in PARTS}
     components |= {"link": link, "sandbox": sandbox, WORLD: world("pod.restart.kubelet-decides")}
     there = inside("sandbox", "Addressed")
     by_others = [
@@ -155,6 +151,14 @@ def _properties() -> list[Property]:
     def low_after_restart(before: View, _: Labels, after: View) -> Bools:
         return after.is_in("count", "Exact") | before.is_in("count", "Low") | before.is_in("agent", "UpAgain")
 
+    def made_not_started(before: View, events: Labels, after: View) -> Bools:
+        in_vain = same(before, after, "newest")
+        return ~events.is_event("create", "restart", "restart_ended") | after.is_in("newest", "Created") | in_vain
+
+    def ended_as_it_exited(_: View, events: Labels, after: View) -> Bools:
+        well, badly = after.is_in("newest", "ExitedWell"), after.is_in("newest", "ExitedBadly")
+        return (~events.is_event("exit_zero") | well) & (~events.is_event("exit_failure") | badly)
+
     def hook_ends(_: View, events: Labels, after: View) -> Bools:
         return ~events.is_event("hook_failed") | after.is_in("newest", "ExitedBadly")
 
@@ -212,6 +216,8 @@ def _properties() -> list[Property]:
                    ("pod.restart.count-after-kubelet-restart",), low_after_restart),
         Sometimes("a count is too low", ("pod.restart.count-after-kubelet-restart",),
                   lambda view: view.is_in("count", "Low")),
+        AlwaysStep("what has been created is not started yet", ("pod.container.start-never-ran",), made_not_started),
+        AlwaysStep("a container has ended as its exit code says", ("pod.restart.exit-code-only",), ended_as_it_exited),
         AlwaysStep("a hook that fails ends the container", ("pod.container.post-start",), hook_ends),
         AlwaysStep("a pull that fails changes nothing", ("pod.phase.image-missing",), pull_changes_nothing),
         SometimesStep("without its image a dead container shows as it ended",

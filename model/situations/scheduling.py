@@ -179,6 +179,12 @@ def _code_properties(profile: Profile) -> list[Property]:
     def bound_to_terminated(before: View, events: Labels, _: View) -> Bools:
         return any_of(events.is_vector(f"bind({POD},{n})") & before.is_in(PHASES[n], "Terminated") for n in PHASES)
 
+    def taken_by_cloud(before: View, events: Labels, after: View) -> Bools:
+        return events.is_event("remove_by_cloud") & before.lookup(POD, is_bound) & after.is_in(POD, "Deleted")
+
+    def is_bound(state: str) -> bool:
+        return standing(state) == "Bound"
+
     def nothing_fits(before: View, events: Labels, _: View) -> Bools:
         fits = any_of(candidates(profile, before, n) for n in NODES)
         return ~events.is_event("fit_nowhere") | (before.is_in(POD, "Unbound") & ~fits)
@@ -190,6 +196,8 @@ def _code_properties(profile: Profile) -> list[Property]:
         SometimesStep("a pod is bound to a node of phase Terminated",
                       ("node.phase.terminated-is-scheduled", "scheduler.candidate.phase-ignored",
                        "scheduler.candidate.nothing-else"), bound_to_terminated),
+        SometimesStep("a node that the cloud lists no more takes its pod along",
+                      ("node.record.deleted", "nodecontroller.sync.delete-pods"), taken_by_cloud),
         AlwaysStep("a pod is told to fit nowhere only if there is no candidate", ("scheduler.retry.pending",),
                    nothing_fits),
         SometimesStep("a pod is told to fit nowhere", ("scheduler.retry.event",),

@@ -10,8 +10,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from adapters.simulated_kubelet import PHASES, RESTARTS
 from adapters.simulator import FAULTS, SimulatedCluster, Simulator
-from conformance import deviations, recordings, report, runner, smoke
+from conformance import deviations, recordings, report, runner, smoke, trial
 from conformance.history import History
 from conformance.judge import judge
 from conformance.runner import NoRuntime, Outcome, Settings, run_all, run_scenario
@@ -20,7 +21,6 @@ from conformance.scenario import Run, Scenario, all_scenarios, selected
 from conformance.verdict import Verdict
 from model.profiles import PROFILES, profile
 from model.registry import UnknownRule, all_rules
-from tests.builds import PROFILE_OF
 from tests.conformance import wrong_runtimes
 
 SEED = profile("seed")
@@ -47,97 +47,23 @@ def test_the_simulator_passes_every_scenario_with_every_seed(by: str, seed: int)
     assert verdicts(outcomes) == {Verdict.PASS}, [str(f) for o in outcomes for f in o.judgement.findings]
 
 
-@pytest.mark.parametrize("fault", FAULTS)
-def test_every_wrong_build_fails_the_suite(fault: str) -> None:
-    """A fault that the suite does not notice is a hole in the suite."""
-    outcomes = run(Simulator(fault=fault), by=PROFILE_OF.get(fault, "seed"))
-    failed = [o for o in outcomes if o.verdict is Verdict.FAIL]
-    assert failed
-    assert all(f.rules for o in failed for f in o.judgement.findings if f.verdict is Verdict.FAIL)
+@pytest.mark.parametrize(("fault", "by"), [(name, by) for name, build in FAULTS.items() for by in build.profiles])
+def test_every_wrong_build_is_failed_for_what_is_wrong_with_it(fault: str, by: str) -> None:
+    """One that the suite does not notice, or only by accident, is a hole in the suite."""
+    found = trial.trial("simulator", fault, by)
+    assert found.result == "detected", found
 
 
-EXPECTED_RULE = {
-    "never-restarts-anyway": "pod.restart.failure.never",
-    "onfailure-restarts-success": "pod.restart.success.onfailure",
-    "forgets-restart-count": "pod.restart.counted",
-    "revives-terminal": "pod.phase.terminal",
-    "failed-needs-all": "pod.phase.failed",
-    "running-too-early": "pod.phase.pending",
-    "pending-while-restarting": "pod.phase.running",
-    "forgets-completed-event": "pod.event.completed",
-    "forgets-failed-event": "pod.event.failed",
-    "forgets-oom-event": "pod.event.out-of-memory",
-    "forgets-error-event": "pod.event.oom-error",
-    "forgets-disk-event": "pod.event.disk-died",
-    "ignores-lost-node": "pod.partition.failed",
-    "deletes-lost-pods": "pod.life.node-lost",
-    "moves-pods": "pod.binding.never-moved",
-    "schedules-anywhere": "pod.binding.candidate",
-    "ignores-dead-disk": "pod.disk.failed",
-    "keeps-pods-of-terminated-node": "node.phase.terminated.pods-deleted",
-    "terminated-node-returns": "node.phase.terminated",
-    "conditions-outside-running": "node.condition.only-running",
-    "ready-means-reachable": "node.condition.ready",
-    "no-shared-localhost": "pod.sharing.network",
-    "pods-share-an-address": "pod.sharing.own-ip",
-    "pods-are-unreachable": "pod.sharing.own-ip",
-    "no-shared-volume": "pod.sharing.volumes",
-    "restart-empties-volume": "pod.sharing.survives-restart",
-    "ignores-dead-sandbox": "pod.restart.failure.never",
-    "restarts-after-sandbox-death": "pod.restart.failure.never",
-    "keeps-dead-sandbox": "pod.sharing.network",
-    "engine-kill-is-final": "pod.restart.failure.always",
-    "oom-with-0-is-success": "pod.restart.oom.onfailure",
-    "full-disk-fails-pod": "pod.restart.failure.onfailure",
-    "mended-disk-revives": "pod.phase.terminal",
-    "misses-one-way-cut": "pod.partition.failed",
-    "forgets-kubelet-kills": "pod.restart.counted",
-    "misses-ends-while-down": "pod.restart.failure.always",
-    "counts-kubelet-restarts": "pod.restart.counted",
-    "rc-one-too-many": "replication.count.kept",
-    "rc-one-too-few": "replication.count.kept",
-    "rc-never-replaces": "replication.count.kept",
-    "rc-counts-ended": "pod.disk.recreated",
-    "rc-moves-pods": "pod.binding.never-moved",
-    "rc-ignores-scaling": "replication.count.kept",
-    "rc-deletes-too-many": "replication.count.kept",
-    "rc-deletes-running-first": "replication.count.surplus",
-    "rc-fails-surplus": "pod.phase.running",
-    "rc-replaces-at-once": "pod.life.not-by-itself",
-    "rc-accepts-any-policy": "replication.template.always-only",
-    "spares-unstarted-pods": "pod.life.node-lost",
-    "spares-restarting-pods": "pod.life.node-lost",
-    "fails-ended-pods": "pod.phase.terminal",
-    "deletion-waits-for-kubelet": "pod.life.not-by-itself",
-    "returns-with-restarts": "pod.partition.waits",
-    "keeps-old-time-out": "pod.partition.waits",
-    "time-outs-add-up": "pod.partition.waits",
-    "forgets-second-lost-node": "pod.life.node-lost",
-    "restart-keeps-time-outs": "nodecontroller.health.restart-resets",
-    "restart-forgets-lost-nodes": "pod.life.node-lost",
-    "schedules-to-ended-node": "node.phase.terminated.refuses",
-    "binds-to-cordoned-node": "scheduler.candidate.ready",
-    "cordon-evicts-pods": "scheduler.candidate.pods-stay",
-    "ignores-uncordon": "pod.binding.scheduler",
-    "never-reaps": "pod.life.reaped",
-    "reaps-by-age": "pod.life.not-by-itself",
-    "reaps-unasked": "pod.life.never-reaped",
-    "misses-new-machines": "nodecontroller.sync.create",
-    "keeps-gone-machines": "nodecontroller.sync.delete",
-    "follows-with-sync-off": "nodecontroller.sync.off",
-    "ignores-machines-flag": "nodecontroller.sync.machines",
-    "registers-machines-again": "nodecontroller.sync.static-once",
-    "keeps-hand-made-nodes": "nodecontroller.sync.by-hand-deleted",
-    "deletes-pods-with-record": "pod.life.record-deleted-by-hand",
-}
-"""Which rule each wrong build breaks, by its description."""
-
-
-@pytest.mark.parametrize("fault", EXPECTED_RULE)
-def test_a_wrong_build_is_failed_by_the_rule_that_it_breaks(fault: str) -> None:
-    outcomes = run(Simulator(fault=fault), by=PROFILE_OF.get(fault, "seed"))
-    rules = {r for o in outcomes for f in o.judgement.findings if f.verdict is Verdict.FAIL for r in f.rules}
-    assert EXPECTED_RULE[fault] in rules
+def test_there_are_wrong_builds_of_every_kind_that_is_told() -> None:
+    """Every cell of the simulator's own decision tables is turned; every topic has rules under every profile."""
+    assert len(FAULTS) >= 150
+    assert len([build for build in FAULTS.values() if "of which containers are" in build.what]) == 3 * len(PHASES)
+    assert len([name for name in FAULTS if "-gives-up-after-" in name or "-restarts-after-" in name]) == len(RESTARTS)
+    for name, build in FAULTS.items():
+        topics = [[r for r in all_rules().values() if trial.is_on_topic([r.id], (prefix,))] for prefix in build.topic]
+        assert all(topics), name
+        assert build.profiles, name
+        assert all(any(by in r.profiles for rules in topics for r in rules) for by in build.profiles), name
 
 
 def test_a_runtime_that_sees_nothing_is_unknown_never_a_pass() -> None:
@@ -320,7 +246,7 @@ def test_an_unknown_fault_is_refused_with_the_nearest_names() -> None:
 
 def test_a_stored_history_is_judged_again_with_the_same_result(tmp_path: Path) -> None:
     """The verdict depends on nothing but the history. Catches a judge that looks at the run."""
-    for fault in (None, "never-restarts-anyway", "forgets-oom-event", "ignores-lost-node"):
+    for fault in (None, "never-restarts-after-failure", "forgets-out-of-memory-event", "ignores-lost-node"):
         settings = Settings(SEED, folder=tmp_path)
         runtime = Simulator(fault=fault)
         for outcome in run_all(runtime, selected("seed", ("pod.restart", "pod.partition")), settings):
@@ -455,7 +381,7 @@ def test_the_matrix_counts_rules_and_shows_the_strongest_verdict() -> None:
 
 def test_a_rule_that_only_passing_scenarios_check_passes_and_one_failure_outweighs_them() -> None:
     right = report.by_rule(run(Simulator(), "pod.restart.failure"))
-    wrong = report.by_rule(run(Simulator(fault="never-restarts-anyway"), "pod.restart.failure"))
+    wrong = report.by_rule(run(Simulator(fault="never-restarts-after-failure"), "pod.restart.failure"))
     assert right["pod.restart.failure.never"] is Verdict.PASS
     assert wrong["pod.restart.failure.never"] is Verdict.FAIL
     assert wrong["pod.restart.failure.onfailure"] is Verdict.PASS

@@ -197,13 +197,13 @@ def test_the_simulator_does_what_every_vector_says(profile: str, files: dict[str
 
 
 NOTICED = {
-    "never-restarts-anyway": "Never",
-    "onfailure-restarts-success": "OnFailure",
-    "always-gives-up": "Always",
-    "onfailure-gives-up": "OnFailure",
+    "never-restarts-after-failure": "Never",
+    "onfailure-restarts-after-success": "OnFailure",
+    "always-gives-up-after-success": "Always",
+    "onfailure-gives-up-after-failure": "OnFailure",
     "forgets-restart-count": "Always",
     "counts-backwards": "Always",
-    "failed-needs-all": "Never",
+    "never-succeeded-and-failed-is-succeeded": "Never",
     "running-too-early": "Always",
     "pending-while-restarting": "Always",
     "oom-is-success": "OnFailure",

@@ -354,6 +354,9 @@ CANDIDATE = "a pod is bound only to a candidate"
 TERMINATED = "a Terminated node has lost its pods"
 
 WRONG = [
+    wrong("what has been started is started again, not for the first time", CODE, "OnFailure",
+          containers("Running --liveness_failed--> Waiting", drop=("Running --liveness_failed--> Restarting",)),
+          "what is killed for its liveness is forgotten"),
     # the phase
     wrong(TERMINAL, SEED, "Always", record("DiskDied@ --recover--> Bound@"), "the disk comes back"),
     wrong(TERMINAL, SEED, "OnFailure", record("NodeLost@ --recover--> Bound@"), "the node comes back too late"),
