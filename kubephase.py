@@ -36,6 +36,7 @@ from conformance import (
     story,
     trial,
     vectors,
+    workers,
 )
 from conformance.history import as_dict
 from conformance.judge import DELIVERY, WINDOW, Judgement, judge, judge_lines
@@ -90,6 +91,16 @@ class _Profile(click.ParamType[Profile]):
             return value if isinstance(value, Profile) else profile_of(value)
         except UnknownProfile as error:
             self.fail(str(error), param, ctx)
+
+
+class _Engine(click.ParamType[str]):
+    name = "engine"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        engine, equals, address = str(value).partition("=")
+        if engine != "dask" or bool(equals) != bool(address):
+            self.fail(f"{value!r}: expected dask, or dask=ADDRESS, such as dask=tcp://scheduler:8786", param, ctx)
+        return str(value)
 
 
 PROFILE_OPTION = click.option(
@@ -825,10 +836,25 @@ def _print_nodes(found: list[Any], as_json: bool) -> None:
     metavar="N",
     help="Lines that streams may lag behind one another: what comes later is not held against anybody, nor counts.",
 )
+@click.option(
+    "--jobs",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Judge in so many processes: several files at once, and of a large one a share of the objects in each.",
+)
+@click.option(
+    "--engine",
+    type=_Engine(),
+    metavar="dask[=ADDRESS]",
+    help="Judge on a Dask cluster: that of a scheduler (dask=tcp://HOST:8786), whose workers see the same files; "
+    "without an address, one that is started here with --jobs workers.",
+)
 @JSON_OPTION
 def trace(
     files: tuple[Path, ...], asked: Profile | None, folder: Path | None, most: int, report_folder: Path | None,
-    window: int, as_json: bool,
+    window: int, jobs: int, engine: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Judge recorded histories: our own, or watch frames and engine events; or check a node record (JSON, v1beta1 or
     v1beta3), and with --json convert it.
@@ -838,6 +864,9 @@ def trace(
     '{{json .}}'` prints. Each may be compressed (gzip, zstd), and of any length: it is judged as it is read, in
     constant memory (but with --sequence, which needs all of it). In place of a file, - is standard input.
     """
+    several = jobs > 1 or engine is not None
+    if several and folder:
+        raise click.UsageError("--sequence draws what one process has read: leave out --jobs and --engine")
     begun = time.perf_counter()
     judgements: list[Judgement] = []
     judged: list[tuple[Path | None, Judgement]] = []
@@ -845,30 +874,35 @@ def trace(
     results: list[dict[str, Any]] = []
     drawn: list[tuple[dict[str, Any], str, str]] = []
     with progress("trace", len(files)) as advance:
-        for path in files:
-            advance(str(path))
+        elsewhere = _elsewhere(files, asked, window, jobs, engine, advance) if several else {}
+        for place, path in enumerate(files):
+            done = elsewhere.get(place)
             try:
-                with opened(path) as file:
-                    if noderecord.looks_like_one(file.peek()[:HEAD]):
-                        results.append(_node_record(file.read(), name_of(path), problems, as_json))
-                        continue
-                    reading = recordings.Reading(file, path)
-                    profile = asked or profile_of(reading.profile or "seed")
-                    lines = _counted(reading, advance) if not folder else list(reading)
-                    judgement = judge_lines(reading.name, lines, profile, window)
+                if done is None:
+                    advance(str(path))
+                    with opened(path) as file:
+                        if noderecord.looks_like_one(file.peek()[:HEAD]):
+                            results.append(_node_record(file.read(), name_of(path), problems, as_json))
+                            continue
+                        reading = recordings.Reading(file, path)
+                        profile = asked or profile_of(reading.profile or "seed")
+                        lines = _counted(reading, advance) if not folder else list(reading)
+                        judgement = judge_lines(reading.name, lines, profile, window)
+                        done = workers.done(reading, judgement)
             except (recordings.UnreadableFile, UnknownProfile) as error:
                 problems.append(f"{path}: {error}" if isinstance(error, UnknownProfile) else str(error))
                 continue
-            if problem := reading.problem():
-                problems.append(problem)
+            if done.judgement is None:
+                problems.append(done.problem)
                 continue
+            judgement = done.judgement
             judgements.append(judgement)
             judged.append((path if path.is_file() else None, judgement))
-            shown, count = [str(bad) for bad in reading.bad[:10]], len(reading.bad) + reading.more_bad
+            shown, count = [str(bad) for bad in done.bad[:10]], len(done.bad) + done.more_bad
             if count > len(shown):
                 shown.append(f"{path}: {count - len(shown)} more lines cannot be read")
             problems += shown
-            results.append({**as_dict(judgement), "bad_lines": [as_dict(b) for b in reading.bad]})
+            results.append({**as_dict(judgement), "bad_lines": [as_dict(b) for b in done.bad]})
             if folder:
                 entries = [line for line in lines if isinstance(line, recordings.Entry)]
                 recording = recordings.Recording(reading.name, entries, [])
@@ -905,6 +939,35 @@ def trace(
     for problem in problems:
         click.echo(f"kubephase: {problem}", err=True)
     sys.exit(exit_code(verdict) or (2 if problems else 0))
+
+
+def _elsewhere(
+    files: Sequence[Path], asked: Profile | None, window: int, jobs: int, engine: str | None, say: Callable[..., None]
+) -> dict[int, workers.Done]:
+    """What several workers say of the files, by place; without those that only this process can read."""
+    found: dict[int, workers.Done] = {}
+    places = [place for place, path in enumerate(files) if path.is_file() and not _is_node_record(path)]
+    try:
+        with contextlib.ExitStack() as stack:
+            say("the workers start", 0)
+            if engine is None:
+                executor, count = stack.enter_context(workers.processes(jobs)), jobs
+            else:
+                executor, count = stack.enter_context(workers.dask(engine.partition("=")[2] or None, jobs))
+            tasks = workers.tasks([files[place] for place in places], asked.name if asked else None, window, count)
+            say(f"{sum(map(len, tasks))} tasks, {count} workers", 0)
+            for number, done in workers.judged(executor, tasks):
+                found[places[number]] = done
+                say(str(files[places[number]]))
+    except workers.NoWorkers as error:
+        raise BadInput(str(error)) from error
+    return found
+
+
+def _is_node_record(path: Path) -> bool:
+    with contextlib.suppress(recordings.UnreadableFile), opened(path) as file:
+        return noderecord.looks_like_one(file.peek()[:HEAD])
+    return False
 
 
 def _write_traced(judged: Sequence[tuple[Path | None, Judgement]], seconds: float, folder: Path) -> None:

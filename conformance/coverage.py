@@ -203,14 +203,13 @@ class Walk:
         self.forget(name)
 
     def fail(self, name: str, rules: Sequence[str]) -> None:
-        """A failure of the object ``name``, or, if that is none that is known, of any that was seen."""
+        """A failure of the object ``name``: at its places, if it is one that is known."""
         standing_at: dict[str, set[str]] = defaultdict(set)
         for (machine, _), (state, _) in self.known[self.standing(name)].items():
             standing_at[machine].add(state)
-        for machine in standing_at or list(self.counted):
+        for machine, states in standing_at.items():
             naming = [row for row in self.tables[machine].rows if not set(rules).isdisjoint(row.rules)]
-            here = [row for row in naming if row.source in standing_at[machine]]
-            for row in here or naming:
+            for row in [row for row in naming if row.source in states] or naming:
                 self.counted[machine].failed[str(row)] += 1
 
     def forget(self, name: str) -> None:

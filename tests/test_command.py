@@ -343,6 +343,34 @@ def test_trace_converts_a_node_record_and_names_the_rule_that_refuses_it(tmp_pat
     )
 
 
+@pytest.mark.parametrize("several", [["--jobs", "2"], ["--engine", "dask", "--jobs", "2"]], ids=" ".join)
+def test_trace_with_several_workers_says_the_same(several: list[str], tmp_path: Path) -> None:
+    """Also of what only this process can read, and of what cannot be read; in the order in which it was asked."""
+    (tmp_path / "node.json").write_text('{"kind": "Minion", "apiVersion": "v1beta1", "id": "n"}', encoding="utf-8")
+    (tmp_path / "broken").write_text(FILES[0].read_text(encoding="utf-8") + "no line\n", encoding="utf-8")
+    files = [*FILES[3:6], tmp_path / "node.json", tmp_path / "missing", tmp_path / "broken", FILES[-1]]
+    plain = kubephase("trace", "--json", *files)
+    assert [len(json.loads(plain.stdout)[kind]) for kind in ("files", "problems")] == [6, 2]
+    shared = kubephase("trace", "--json", *several, *files)
+    assert (shared.stdout, shared.stderr, shared.returncode) == (plain.stdout, plain.stderr, plain.returncode)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["--engine", "spark"], "expected dask, or dask=ADDRESS"),
+        (["--engine", "dask="], "expected dask, or dask=ADDRESS"),
+        (["--engine", "dask=nowhere"], "no Dask workers at nowhere"),
+        (["--jobs", "2", "--sequence", "out"], "leave out --jobs and --engine"),
+    ],
+)
+def test_trace_with_workers_that_cannot_be_had_exits_with_2(arguments: list[str], problem: str) -> None:
+    done = kubephase("trace", *arguments, FILES[0])
+    assert done.returncode == 2
+    assert problem in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_trace_draws_each_history(tmp_path: Path) -> None:
     """Verdict and exit code stay. Two files of one name get two pictures."""
     name = "s17-kubelet-killed.ndjson"

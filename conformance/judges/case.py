@@ -6,6 +6,7 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 import msgspec
 
@@ -85,6 +86,13 @@ DELIVERY = {
 """What is counted of how the lines came."""
 
 
+At = tuple[Any, ...]
+"""A place in the course of a judgement: these are compared."""
+
+STEPS = ("order", "unseen", "version", "object", "waited", "gone", "end")
+"""What is done at one place, in this order."""
+
+
 @dataclass(eq=False)
 class Outcome:
     """What came of a check: what was seen to hold and gone through, where the object stands then; and how often the
@@ -106,13 +114,20 @@ class Case:
     window: int = WINDOW
     place: int = 0
     """How many lines have been judged."""
-    waiting: deque[tuple[int, Callable[[], None]]] = field(default_factory=deque)
+    at: At = ()
+    """Where the judgement is, so that findings of several judges can be put into the order in which one finds them: the
+    place, and the step there (`STEPS`); in a check that has waited, where that was asked for."""
+    mine: bool = True
+    """Whether what is found now is for this judge to tell: there may be others (`conformance.shares`)."""
+    waiting: deque[tuple[int, At, bool, Callable[[], None]]] = field(default_factory=deque)
     """Checks that wait until the lines around one are known, each with the number of that."""
     on_gone: list[Callable[[str, str], None]] = field(default_factory=list)
     """Who keeps something of an object (by name and uid) that is to be forgotten."""
     outcomes: dict[Hashable, Outcome] = field(default_factory=dict)
     """The outcomes of checks that came to no finding, by all that these ask for."""
     findings: list[Finding] = field(default_factory=list)
+    places: list[At] = field(default_factory=list)
+    """Where each of them was found."""
     kinds: set[tuple[Verdict, tuple[str, ...]]] = field(default_factory=set)
     """The verdicts and rules of all findings."""
     untold: int = 0
@@ -141,7 +156,8 @@ class Case:
 
     def cover(self, *rules: str) -> None:
         """Count rules as seen to hold, as far as they are of the profile."""
-        self.covers[rules] += 1
+        if self.mine:
+            self.covers[rules] += 1
 
     @property
     def covered(self) -> Counter[str]:
@@ -153,9 +169,18 @@ class Case:
                 found[rule] += count
         return found
 
+    def count(self, kind: str, many: int = 1) -> None:
+        """Count how the lines came (`DELIVERY`)."""
+        if self.mine:
+            self.delivery[kind] += many
+
+    def begin(self, step: str, *, mine: bool) -> None:
+        """Begin a step of the judgement of a line, which is this judge's or not."""
+        self.at, self.mine = (self.place, STEPS.index(step)), mine
+
     def later(self, check: Callable[[], None]) -> None:
         """Make a check when the lines after this one are known, too: a window later, or at the end."""
-        self.waiting.append((self.place, check))
+        self.waiting.append((self.place, self.at, self.mine, check))
 
     def last(self, forget: Callable[[], None]) -> None:
         """Forget something when nothing waits any more that may ask for it."""
@@ -200,7 +225,9 @@ class Case:
     def check(self, *, at_end: bool = False) -> None:
         """Make the checks that have waited long enough; at the end all of them."""
         while self.waiting and (at_end or self.waiting[0][0] + self.window <= self.place):
-            self.waiting.popleft()[1]()
+            _, asked, self.mine, check = self.waiting.popleft()
+            self.at = (self.place, STEPS.index("waited"), asked)
+            check()
 
     def gone(self, name: str, uid: str) -> None:
         """An object is gone, and whatever could be told of it has been told."""
@@ -209,9 +236,12 @@ class Case:
 
     def find(self, finding: Finding) -> None:
         """Keep a finding. There may be very many, and one place may be enough to see why."""
+        if not self.mine:
+            return
         kind = (finding.verdict, finding.rules)
         if len(self.findings) < FINDINGS or kind not in self.kinds:
             self.findings.append(finding)
+            self.places.append(self.at)
             self.kinds.add(kind)
         else:
             self.untold += 1
@@ -221,7 +251,7 @@ class Case:
     ) -> None:
         """Something contradicts these rules. Nothing is found if none of them is of the profile."""
         held = self.held(*rules)
-        if held or not rules:
+        if self.mine and (held or not rules):
             self.find(Finding(Verdict.FAIL, held, name, reason, line, last_line, allowed))
             self.walk.fail(name, held)
 

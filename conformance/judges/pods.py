@@ -36,6 +36,10 @@ class KnownPod:
     oracle: PodOracle
     engine: EngineOracle
     first: PodSeen
+    place: int = 0
+    """Where it was first seen."""
+    mine: bool = True
+    """Whether it is this judge's: of others it is only known that they are there, and in which phase."""
     line: int = 0
     version: int | None = None
     """The line and the version of the last observation."""
@@ -157,19 +161,24 @@ class PodJudge:
     def end(self) -> None:
         """The history ends."""
         for known in self.pods.values():
+            self.case.begin("gone", mine=known.mine)
+            self.case.at += (known.place,)
             self._end(known)
 
     def _end(self, known: KnownPod) -> None:
         for judge in self.on_end:
             judge(known)
 
-    def unseen(self, listed: Iterable[str]) -> int:
+    def unseen(self, listed: Iterable[str]) -> None:
         """A new list of all pods does not have some that were there: they went when no watch was there to see it."""
-        gone = [uid for uid, known in self.pods.items() if not known.deleted and uid not in set(listed)]
-        for uid in gone:
-            self.case.walk.forget(f"pod {self.pods[uid].first.name}")
+        there = set(listed)
+        gone = [(uid, known) for uid, known in self.pods.items() if not known.deleted and uid not in there]
+        for uid, known in gone:
+            self.case.begin("unseen", mine=known.mine)
+            self.case.at += (known.place,)
+            self.case.count("unseen")
+            self.case.walk.forget(f"pod {known.first.name}")
             self.retire(uid)
-        return len(gone)
 
     # --- one observation --------------------------------------------------------------------------------------------
 
@@ -191,11 +200,11 @@ class PodJudge:
         if known is None:
             killed = frozenset(self.case.evidence.killed[seen.uid])
             of = PodOracle(self.case.profile, seen.policy, seen.members, killed=killed)
-            known = self.pods[seen.uid] = KnownPod(of, EngineOracle(of), seen)
+            known = self.pods[seen.uid] = KnownPod(of, EngineOracle(of), seen, self.case.place, self.case.mine)
             self.names[seen.name] = seen.uid
             self.case.walk.forget(f"pod {seen.name}")
             self._unasked(line, seen)
-            self.case.delivery["objects"] += 1
+            self.case.count("objects")
             for earlier, event in self.early.pop(seen.uid, ()):
                 self.engine(earlier, event)
         name = f"pod {seen.name}"
@@ -214,6 +223,11 @@ class PodJudge:
             known.line = line
             return
         self._index(seen, before, known)
+        known.deleted = seen.deleted
+        if not self.case.mine:
+            known.oracle.last = seen
+            self._kept(entry, seen, known)
+            return
         self._binding(line, seen, before, known.line)
         self._address(line, seen, before, known.line)
         news = before is None or seen.containers != before.containers
@@ -248,8 +262,13 @@ class PodJudge:
                 self.on_exit(known, container_name, incarnation, end)
         if seen.deleted:
             self._deletion(line, seen, known)
+        self._kept(entry, seen, known)
+
+    def _kept(self, entry: Entry, seen: PodSeen, known: KnownPod) -> None:
+        """It was seen like this."""
+        known.line, known.version = entry.line, entry.api_version
+        if seen.deleted:
             self.case.last(partial(self.retire, seen.uid))
-        known.line, known.version = line, entry.api_version
 
     def _unasked(self, line: int, seen: PodSeen) -> None:
         """Who has created a pod that is new? If neither a user nor a controller has, one that was deleted is back."""
@@ -401,9 +420,7 @@ class PodJudge:
             self.case.cover("pod.binding.never-moved", "pod.concept.one-host")
 
     def _deletion(self, line: int, seen: PodSeen, known: KnownPod) -> None:
-        known.deleted = True
-        name, went = f"pod {seen.name}", ""
-        evidence = self.case.evidence
+        name, evidence, went = f"pod {seen.name}", self.case.evidence, ""
         by_user = evidence.deleted_by_user(seen)
         terminal = seen.phase in pod.TERMINAL
         stays = bool(self.case.held("pod.life.record-deleted-by-hand")) and seen.node in evidence.by_hand
@@ -471,6 +488,9 @@ class PodJudge:
 
     def engine(self, entry: Entry, seen: EngineSeen) -> None:
         """Judge one event of the engine."""
+        if not self.case.mine:
+            self.expect(seen.uid, seen.pod)
+            return
         line = entry.line
         self.statuses.engine(seen)
         known = self.pods.get(seen.uid)
@@ -493,6 +513,8 @@ class PodJudge:
     def sandbox(self, entry: Entry, seen: SandboxSeen) -> None:
         """Judge one event of the engine about a sandbox: one that has died is replaced, not started again."""
         self.expect(seen.uid, seen.pod)
+        if not self.case.mine:
+            return
         ended = self.sandboxes[seen.uid]
         if seen.action in ("create", "start"):
             rules = ("pod.restart.sandbox-died", "pod.sharing.pause-container")

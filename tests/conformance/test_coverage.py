@@ -209,11 +209,8 @@ def test_of_the_rows_that_name_a_rule_those_failed_that_begin_where_the_object_s
     walk.take("pod b", table, coverage.through(table, "Pending", ["start"], "Running"))
     walk.fail("pod a", ("pod.life.node-lost",))
     assert walk.counted["pod/Always"].failed == {"Pending --node_timed_out--> Failed": 1}
-    walk.fail("pod c", ("pod.life.node-lost",))
-    assert walk.counted["pod/Always"].failed == {
-        "Pending --node_timed_out--> Failed": 2,
-        "Running --node_timed_out--> Failed": 1,
-    }
+    walk.fail("pod c", ("pod.life.node-lost",))  # nobody knows where that stands
+    assert walk.counted["pod/Always"].failed == {"Pending --node_timed_out--> Failed": 1}
 
 
 def test_a_goal_that_was_not_reached_though_nothing_more_will_happen_is_told_at_its_rows() -> None:
