@@ -53,7 +53,7 @@ LIFETIME = 300.0
 HEARTBEAT, GRACE = 10, 40
 """Seconds between two reports of a node, and after which one that is silent is lost (v0.17.0.md C-T1)."""
 
-LOST_EVERY, LOST_FOR = 600, (5, 120)
+LOST_EVERY, LOST_FOR = 300, (5, 120)
 """Seconds between two losses of a node, and how long one lasts."""
 
 BEGIN = 1_795_432_000.0
@@ -101,7 +101,7 @@ class Life:
 
     def _submit_controllers(self) -> None:
         for number in range(CONTROLLERS):
-            containers = self._containers(f"web{number}", "Always")
+            containers = self._containers()
             spec = ControllerSpec(f"web-{number:02}", self.choose.randint(*REPLICAS), "Always", containers)
             self.specs[spec.name] = spec
             self.cluster.create_controller(spec)
@@ -122,11 +122,11 @@ class Life:
         self.pods += 1
         policy = self.choose.choice(("Always", "OnFailure", "Never"))
         name = f"{policy.lower()}-{self.pods:06}"
-        spec = self.specs[name] = PodSpec(name, policy, self._containers(name, policy))  # type: ignore[arg-type]
+        spec = self.specs[name] = PodSpec(name, policy, self._containers())  # type: ignore[arg-type]
         self.cluster.create_pod(spec)
         self._plan(second + 5 + int(self.choose.expovariate(1 / LIFETIME)), "delete", name)
 
-    def _containers(self, name: str, policy: str) -> tuple[ContainerSpec, ...]:
+    def _containers(self) -> tuple[ContainerSpec, ...]:
         return tuple(
             ContainerSpec(f"c{number}", self._workload())
             for number in range(1, self.choose.choice((1, 1, 1, 2, 2, 3)) + 1)
