@@ -1,12 +1,13 @@
 """A recording of any length: the life of a simulated cluster, as the watches of a v0.17.0 API server would tell it.
 
-    python benchmarks/frames.py 1000000 month.ndjson
+    python benchmarks/frames.py 1000000 recording.ndjson
+    python benchmarks/frames.py --history 1000000 history.ndjson    the same life as a history of our own
 
 Twenty nodes, and some two hundred pods at a time: those of replication controllers, which are kept alive, and others
 that come, crash and restart, complete, and are deleted. Every node reports every ten seconds; now and then one is lost.
 What happens, and when, is the simulator's (seeded, so that the same call writes the same bytes); what it does not tell,
 but a real frame has, is written as the recorded clusters have it (tests/data/recordings/v0.17.0): spec, image ids,
-addresses, heartbeats. Engine events, which the simulator does not tell, are missing.
+addresses, heartbeats. Engine events, which the simulator does not tell, are missing, and events do not expire.
 """
 
 from __future__ import annotations
@@ -24,8 +25,10 @@ from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 
 from adapters.simulator import SimulatedCluster, Simulator, Timing
+from conformance.history import Action, End, Header, Record, Scaling, Seen, encode
 from conformance.runtime import (
     ContainerSeen,
     ContainerSpec,
@@ -37,7 +40,6 @@ from conformance.runtime import (
     Observation,
     PodSeen,
     PodSpec,
-    Refused,
 )
 from conformance.workload import Exit, OutOfMemory, RunOn, Step, Workload
 from model.events import NO_CANDIDATE
@@ -55,6 +57,12 @@ HEARTBEAT, GRACE = 10, 40
 
 LOST_EVERY, LOST_FOR = 300, (5, 120)
 """Seconds between two losses of a node, and how long one lasts."""
+
+SCALED_EVERY = 120
+"""Seconds between two times that somebody scales a controller."""
+
+BUSY = 10
+"""From this second on there are pods: all nodes are ready."""
 
 BEGIN = 1_795_432_000.0
 """The time of day at which it all begins."""
@@ -80,51 +88,55 @@ class Life:
         self.silent: set[str] = set()
         self.pods = 0
 
-    def observations(self) -> Iterator[Observation]:
-        """All that the API says, in order."""
+    def records(self) -> Iterator[Action | Seen]:
+        """All that people do and the API says, in order."""
         for node in NODES:
             self.cluster.create_node(node)
+            yield Action(create_node=node)
         for second in itertools.count(1):
             while self.cluster.now < second:
-                yield from self.cluster.observe(second - self.cluster.now)
-            yield from self._heartbeats(second)
-            if second == 10:
-                self._submit_controllers()
-            if second > 10:
-                self._act(second)
+                yield from map(_seen, self.cluster.observe(second - self.cluster.now))
+            yield from map(_seen, self._heartbeats(second))
+            if second == BUSY:
+                yield from self._submit_controllers()
+            if second > BUSY:
+                yield from self._act(second)
 
     def _heartbeats(self, second: int) -> Iterator[Observation]:
         nodes = self.cluster.nodes
         for place, name in enumerate(NODES):
             if (second + place) % HEARTBEAT == 0 and name not in self.silent and nodes[name].ready == "True":
-                yield _at(nodes[name], self.cluster.now)
+                yield msgspec.structs.replace(nodes[name], at=self.cluster.now)
 
-    def _submit_controllers(self) -> None:
+    def _submit_controllers(self) -> Iterator[Action]:
         for number in range(CONTROLLERS):
             containers = self._containers()
             spec = ControllerSpec(f"web-{number:02}", self.choose.randint(*REPLICAS), "Always", containers)
             self.specs[spec.name] = spec
             self.cluster.create_controller(spec)
+            yield self._did(create_controller=spec)
 
-    def _act(self, second: int) -> None:
+    def _act(self, second: int) -> Iterator[Action]:
         for what, name in self.due.pop(second, ()):
-            self._do(what, name)
+            yield from self._do(what, name)
         if second % LOST_EVERY == 0:
             self._lose(second, self.choose.choice(NODES))
-        if second % 120 == 0:
-            controller = f"web-{self.choose.randrange(CONTROLLERS):02}"
-            self.cluster.scale_controller(controller, self.choose.randint(*REPLICAS))
+        if second % SCALED_EVERY == 0:
+            scaling = Scaling(f"web-{self.choose.randrange(CONTROLLERS):02}", self.choose.randint(*REPLICAS))
+            self.cluster.scale_controller(scaling.controller, scaling.wanted)
+            yield self._did(scale=scaling)
         missing = PODS - sum(pod.owner is None for pod in self.cluster.pods.values())
         for _ in range(min(missing, 2)):  # not all at the beginning
-            self._submit(second)
+            yield self._submit(second)
 
-    def _submit(self, second: int) -> None:
+    def _submit(self, second: int) -> Action:
         self.pods += 1
         policy = self.choose.choice(("Always", "OnFailure", "Never"))
         name = f"{policy.lower()}-{self.pods:06}"
         spec = self.specs[name] = PodSpec(name, policy, self._containers())  # type: ignore[arg-type]
         self.cluster.create_pod(spec)
         self._plan(second + 5 + int(self.choose.expovariate(1 / LIFETIME)), "delete", name)
+        return self._did(create_pod=spec)
 
     def _containers(self) -> tuple[ContainerSpec, ...]:
         return tuple(
@@ -156,20 +168,23 @@ class Life:
     def _plan(self, second: int, what: str, name: str) -> None:
         self.due.setdefault(second, []).append((what, name))
 
-    def _do(self, what: str, name: str) -> None:
-        try:
-            if what == "delete":
+    def _do(self, what: str, name: str) -> Iterator[Action]:
+        if what == "delete":
+            if name in self.cluster.pods:  # else its node was lost, and it went with it
                 self.cluster.delete_pod(name)
-            else:
-                self.cluster.inject(Fault(what, name))
-        except Refused:
-            pass  # its node was lost, and it went with it
+                yield self._did(delete_pod=name)
+            return
+        self.cluster.inject(Fault(what, name))
+        yield self._did(inject=Fault(what, name))
         if what == "heal-node":
             self.silent.discard(name)
 
+    def _did(self, **what: Any) -> Action:
+        return Action(t=self.cluster.now, **what)
 
-def _at(seen: NodeSeen, at: float) -> NodeSeen:
-    return NodeSeen(at, seen.name, seen.uid, ready=seen.ready, unschedulable=seen.unschedulable)
+
+def _seen(what: Observation) -> Seen:
+    return Seen(t=what.at, what=what)
 
 
 # --- how it is written ------------------------------------------------------------------------------------------------
@@ -460,20 +475,32 @@ def _day(at: float) -> str:
 
 
 def write(path: Path, frames: int, seed: int = 0) -> None:
-    """Write a recording of so many frames."""
+    """A recording of so many frames."""
     life = Life(seed)
-    writer = Writer(life.specs)
+    observations = (record.what for record in life.records() if isinstance(record, Seen))
     with path.open("wb") as file:
-        file.writelines(itertools.islice(writer.lines(life.observations()), frames))
+        file.writelines(itertools.islice(Writer(life.specs).lines(observations), frames))
+
+
+def write_history(path: Path, records: int, seed: int = 0) -> None:
+    """A history of so many records, with what people did."""
+    header = Header(scenario="benchmark", profile="v0.17.0", runtime="simulator", seed=seed)
+    lived: Iterator[Record] = itertools.islice(Life(seed).records(), records - 2)
+    at = 0.0
+    with path.open("wb") as file:
+        for number, record in enumerate(itertools.chain([header], lived, [End()]), 1):
+            at = max(at, record.t)
+            file.write(encode(msgspec.structs.replace(record, seq=number, t=at)) + b"\n")
 
 
 @click.command()
-@click.argument("frames", type=click.IntRange(min=1))
+@click.argument("frames", type=click.IntRange(min=3))
 @click.argument("path", type=click.Path(dir_okay=False, writable=True, path_type=Path))
+@click.option("--history", is_flag=True, help="A history of our own instead: what was done is told, too.")
 @click.option("--seed", default=0, show_default=True, help="Another seed is another life.")
-def main(frames: int, path: Path, seed: int) -> None:
+def main(frames: int, path: Path, history: bool, seed: int) -> None:
     """Write a recording of FRAMES frames to PATH."""
-    write(path, frames, seed)
+    (write_history if history else write)(path, frames, seed)
 
 
 if __name__ == "__main__":
