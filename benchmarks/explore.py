@@ -169,7 +169,7 @@ def stepping_table(size: Size, rounds: int) -> Table:
         [
             {
                 "by": name,
-                "transitions per second": rate,
+                "transitions per second": round(rate),
                 **({"exploring is faster": best / rate} if rate < best else {}),
             }
             for name, rate in medians.items()

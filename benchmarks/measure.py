@@ -21,7 +21,7 @@ ROOT = Path(__file__).parent.parent
 
 Row = dict[str, Any]
 
-COUNT, SECONDS, MILLISECONDS = "{:,.0f}".format, "{:.3g} s".format, "{:.2f} ms".format
+COUNT, SECONDS, MILLISECONDS = "{:,}".format, "{:.3g} s".format, "{:.2f} ms".format
 MICROSECONDS, MEGABYTES = "{:.1f} µs".format, "{:,.0f} MB".format
 
 
