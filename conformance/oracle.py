@@ -12,6 +12,7 @@ began (None: no restart). Steps between such sets are cached, so that a long his
 from __future__ import annotations
 
 import functools
+import itertools
 from collections import deque
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -33,7 +34,7 @@ Belief = Mapping[str, Members]
 
 POD = "p1"
 
-EXPLAINED = 200_000
+EXPLAINED = 20_000
 """How many explanations are remembered."""
 
 
@@ -42,7 +43,7 @@ def _network(profile: str, policy: str, containers: int) -> Network:
     return network(PROFILES[profile], Size(policy, pods=1, containers=containers, nodes=0))
 
 
-@functools.cache
+@functools.lru_cache(EXPLAINED)
 def closure(profile: str, policy: str, belief: tuple[tuple[str, Members], ...], barred: frozenset[str]) -> Belief:
     """Everything that silent steps lead to from ``belief``, without the events in ``barred``."""
     count = len(belief[0][1])
@@ -115,12 +116,15 @@ def named(statuses: Sequence[ContainerSeen], name: str, place: int) -> Container
     return next((status for status in statuses if status.name == name), None)
 
 
-_numbers: dict[tuple[tuple[str, Members], ...], int] = {}
+_numbers: Recent[tuple[tuple[str, Members], ...], int] = Recent(EXPLAINED)
+_next_number = itertools.count(1)
 
 
 def _number(belief: tuple[tuple[str, Members], ...]) -> int:
-    """A number for a belief: equal ones, in the same order, have the same."""
-    return _numbers.setdefault(belief, len(_numbers) + 1)
+    """A number for a belief: equal ones, in the same order, have the same; one that was forgotten gets a new one."""
+    if belief not in _numbers:
+        _numbers[belief] = next(_next_number)
+    return _numbers[belief]
 
 
 def initial(containers: int) -> Belief:

@@ -20,7 +20,7 @@ WINDOW = 10_000
 """How many lines streams may lag behind one another: so many are read ahead of the one that is judged, and so many wait
 behind it until what a line tells is compared with what other streams tell."""
 
-OUTCOMES = 100_000
+OUTCOMES = 20_000
 """How many outcomes of checks are remembered."""
 
 FINDINGS = 10_000
@@ -207,6 +207,7 @@ class Case:
         if len(self.findings) + self.untold == found:
             if len(self.outcomes) == OUTCOMES:
                 self._recount()
+                self.walk.forget_unused()
             self.outcomes[key] = outcome
 
     def _count(self, outcome: Outcome) -> None:
