@@ -44,6 +44,7 @@ from conformance.recordings import Entry, Recording
 from conformance.runtime import ControllerSeen, EngineSeen, EventSeen, NodeSeen, PodSeen, SandboxSeen
 from conformance.verdict import Verdict, worst
 from conformance.wants import controller_is_so, event_is_so, node_is_so, pod_is_so, want_about, want_told
+from conformance.wording import named
 from model.profiles import Profile
 
 __all__ = ["DELIVERY", "WINDOW", "Finding", "Judgement", "judge", "judge_lines"]
@@ -62,7 +63,7 @@ def judge_lines(name: str, lines: Iterable[Entry | BadLine], profile: Profile, w
     try:
         return _Judge(case).run(lines)
     except Exception as error:
-        reason = f"the judge broke: {type(error).__name__}: {error}; please report it with this history"
+        reason = f"the judge broke: {named(error)}; please report it with this history"
         finding = Finding(Verdict.ERROR, (), "history", reason)
         return Judgement(name, profile.name, Verdict.ERROR, (finding,), {}, case.place)
 

@@ -42,7 +42,7 @@ def _network(profile: str, policy: str, containers: int) -> Network:
     return network(PROFILES[profile], Size(policy, pods=1, containers=containers, nodes=0))
 
 
-@functools.cache
+@functools.lru_cache(EXPLAINED)
 def closure(profile: str, policy: str, belief: tuple[tuple[str, Members], ...], barred: frozenset[str]) -> Belief:
     """Everything that silent steps lead to from ``belief``, without the events in ``barred``."""
     count = len(belief[0][1])

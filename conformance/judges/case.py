@@ -13,6 +13,7 @@ from conformance import oracle
 from conformance.evidence import Evidence
 from conformance.recent import Recent
 from conformance.verdict import Verdict, worst
+from conformance.wording import printable
 from model.profiles import Profile
 
 WINDOW = 10_000
@@ -70,6 +71,12 @@ class Judgement(msgspec.Struct, frozen=True, omit_defaults=True):
             for rule in finding.rules:
                 found[rule].append(finding.verdict)
         return {rule: worst(verdicts) for rule, verdicts in found.items()}
+
+
+def _printable(finding: Finding) -> Finding:
+    """It quotes names and messages from the recording."""
+    told = {name: printable(getattr(finding, name)) for name in ("object", "reason", "allowed")}
+    return msgspec.structs.replace(finding, **told)
 
 
 DELIVERY = {
@@ -172,7 +179,7 @@ class Case:
         """Keep a finding. There may be very many, and one place may be enough to see why."""
         kind = (finding.verdict, finding.rules)
         if len(self.findings) < FINDINGS or kind not in self.kinds:
-            self.findings.append(finding)
+            self.findings.append(_printable(finding))
             self.kinds.add(kind)
         else:
             self.untold += 1
