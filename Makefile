@@ -8,7 +8,7 @@ BIN    := $(VENV)/bin
 OUT    := out
 FUZZ_SECONDS ?= 60
 
-.PHONY: demo test fuzz faults soak mutants live live-docs lint docs benchmark clean
+.PHONY: demo test fuzz faults soak mutants live live-docs lint docs benchmark benchmark-docs clean
 
 demo: $(VENV)/.ready
 	@$(BIN)/kubephase demo --recordings tests/data/recordings/v0.17.0 --out $(OUT)
@@ -47,13 +47,22 @@ docs: $(VENV)/.ready
 mutants: $(VENV)/.ready
 	@$(BIN)/python tools/mutants.py
 
-benchmark: $(VENV)/.ready
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[benchmark]'
-	@$(BIN)/python benchmarks/run.py
-	@$(BIN)/python benchmarks/explore.py
+# Figures, in some fifteen minutes; a look at them: make benchmark BENCHMARK=--quick. Needs SPIN and gcc.
+benchmark: $(VENV)/.benchmark
+	@$(BIN)/python benchmarks/run.py $(BENCHMARK)
+
+# The same, kept as benchmarks/results.md, which the README quotes.
+benchmark-docs: $(VENV)/.benchmark
+	@$(BIN)/python benchmarks/run.py $(BENCHMARK) >$(VENV)/results.md
+	@mv $(VENV)/results.md benchmarks/results.md
+	@$(BIN)/python tools/readme.py
 
 clean:
 	rm -rf $(VENV) $(OUT) .hypothesis .mypy_cache .pytest_cache .ruff_cache
+
+$(VENV)/.benchmark: $(VENV)/.ready
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[benchmark]'
+	@touch $@
 
 $(VENV)/.ready: pyproject.toml constraints.txt tools/setup.sh
 	@PYTHON="$(PYTHON)" sh tools/setup.sh $(VENV)

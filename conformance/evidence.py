@@ -146,6 +146,8 @@ class Evidence:
     gone: dict[str, deque[tuple[int, bool]]] = field(default_factory=lambda: defaultdict(deque))
     """By node, whether the frames from the last one before the judge on show that it is gone."""
     restarted_kubelets: bool = False
+    engine_told: bool = False
+    """Whether an engine's own account has been met, as far as this has been gathered."""
 
     # --- what the judge asks ----------------------------------------------------------------------------------------
 
@@ -227,6 +229,11 @@ class Evidence:
         return any(begin <= line < end for line in lines)
 
     # --- gathering --------------------------------------------------------------------------------------------------
+
+    def passed(self, entry: Entry) -> None:
+        """What a line tells is another judge's: only that there is a frame of this version."""
+        if entry.api_version is not None:
+            self.versions.add(entry.api_version)
 
     def take(self, entry: Entry | BadLine) -> None:
         """Gather what a line gives evidence for."""
@@ -365,6 +372,7 @@ class Evidence:
                 self.restarted_kubelets = True
 
     def _engine(self, _: int, seen: EngineSeen) -> None:
+        self.engine_told = True
         if seen.action == "kill":
             self.killed[seen.uid].add(seen.container)
 

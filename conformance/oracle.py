@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import functools
 from collections import deque
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from conformance.recent import Recent
@@ -108,6 +108,13 @@ def _tag(event: str, state: str, tag: str | None) -> str | None:
     return state
 
 
+def named(statuses: Sequence[ContainerSeen], name: str, place: int) -> ContainerSeen | None:
+    """The status of a container, which mostly has its place among the members."""
+    if place < len(statuses) and statuses[place].name == name:
+        return statuses[place]
+    return next((status for status in statuses if status.name == name), None)
+
+
 _numbers: dict[tuple[tuple[str, Members], ...], int] = {}
 
 
@@ -121,7 +128,7 @@ def initial(containers: int) -> Belief:
     return {"Unbound": (frozenset({("Waiting", None)}),) * containers}
 
 
-@dataclass
+@dataclass(eq=False)
 class Explanation:
     """What came of an observation: the states that explain it. If there are none: why, by which rules, and what would
     have been allowed instead."""
@@ -181,19 +188,21 @@ class PodOracle:
         return explanation
 
     def asked(self, seen: PodSeen) -> Hashable:
-        """All that is asked of an observation, after the last one, to explain it."""
+        """All that is asked of an observation, after the last one, to explain it, and to tell the rules of that."""
         last = self.last
-        statuses = {c.name: c for c in reversed(seen.containers or ())}
-        before = {c.name: c for c in reversed((last.containers if last else None) or ())}
-        members = tuple([
-            (s.state, s.restarts == 0, self.ends_of(name, s.exit_code, s.oom), self._asked_count(s, before.get(name)))
-            if (s := statuses.get(name)) is not None
-            else None
-            for name in self.members
-        ])  # fmt: skip
+        asked: list[object] = []
+        statuses, old = seen.containers or (), (last.containers if last else None) or ()
+        for place, name in enumerate(self.members):
+            if (status := named(statuses, name, place)) is None:
+                asked.append(None)
+                continue
+            state, ends = status.state, self.ends_of(name, status.exit_code, status.oom)
+            unready = state == "running" and status.ready is False
+            count = self._asked_count(status, named(old, name, place))
+            asked.append((state, status.restarts == 0, ends, unready, count))
         return (
-            self.profile.name, self.policy, seen.phase, seen.node is None, seen.containers is None, bool(statuses),
-            last and last.phase, members,
+            self.profile.name, self.policy, seen.phase, seen.node is None, seen.containers is None, len(statuses),
+            last and (last.phase, last.node is None), tuple(asked),
         )  # fmt: skip
 
     def _asked_count(self, seen: ContainerSeen, was: ContainerSeen | None) -> object:
