@@ -296,7 +296,8 @@ class Evidence:
         if action.create_controller:
             self.wanted[action.create_controller.name] = action.create_controller.wanted
         if action.scale:
-            self.surplus[action.scale.controller] += max(0, self.wanted[action.scale.controller] - action.scale.wanted)
+            before = self.wanted.get(action.scale.controller, 0)
+            self.surplus[action.scale.controller] += max(0, before - action.scale.wanted)
             self.wanted[action.scale.controller] = action.scale.wanted
         if action.list_machines:
             self._listed(action.list_machines)

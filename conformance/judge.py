@@ -48,6 +48,7 @@ from conformance.runtime import ControllerSeen, EngineSeen, EventSeen, NodeSeen,
 from conformance.shares import WHOLE, Role, Share
 from conformance.verdict import Verdict, worst
 from conformance.wants import controller_is_so, event_is_so, node_is_so, pod_is_so, want_about, want_told
+from conformance.wording import named
 from model.profiles import Profile
 
 __all__ = ["DELIVERY", "WINDOW", "Finding", "Judgement", "Part", "judge", "judge_lines", "judge_share", "whole"]
@@ -66,7 +67,7 @@ def judge_lines(name: str, lines: Iterable[Entry | BadLine], profile: Profile, w
     try:
         return whole(name, profile, [_Judge(case, WHOLE).run(lines)])
     except Exception as error:
-        reason = f"the judge broke: {type(error).__name__}: {error}; please report it with this history"
+        reason = f"the judge broke: {named(error)}; please report it with this history"
         finding = Finding(Verdict.ERROR, (), "history", reason)
         return Judgement(name, profile.name, Verdict.ERROR, (finding,), {}, case.place)
 

@@ -14,6 +14,7 @@ from conformance import oracle
 from conformance.coverage import Counted, Walk, add
 from conformance.evidence import Evidence
 from conformance.verdict import Verdict, worst
+from conformance.wording import printable
 from model.profiles import Profile
 
 WINDOW = 10_000
@@ -73,6 +74,12 @@ class Judgement(msgspec.Struct, frozen=True, omit_defaults=True):
             for rule in finding.rules:
                 found[rule].append(finding.verdict)
         return {rule: worst(verdicts) for rule, verdicts in found.items()}
+
+
+def _printable(finding: Finding) -> Finding:
+    """It quotes names and messages from the recording."""
+    told = {name: printable(getattr(finding, name)) for name in ("object", "reason", "allowed")}
+    return msgspec.structs.replace(finding, **told)
 
 
 DELIVERY = {
@@ -241,7 +248,7 @@ class Case:
             return
         kind = (finding.verdict, finding.rules)
         if len(self.findings) < FINDINGS or kind not in self.kinds:
-            self.findings.append(finding)
+            self.findings.append(_printable(finding))
             self.places.append(self.at)
             self.kinds.add(kind)
         else:
