@@ -683,7 +683,7 @@ def pytest_conformance(tmp_path: Path, *arguments: str) -> subprocess.CompletedP
 def test_pytest_runs_the_suite_from_any_folder(tmp_path: Path) -> None:
     done = pytest_conformance(tmp_path, "--runtime", "simulator")
     assert done.returncode == 0, done.stdout
-    assert "202 passed" in done.stdout
+    assert "224 passed" in done.stdout
     assert "│ container/Always    │ 7/7      │ 9/9 " in done.stdout
 
 
@@ -691,12 +691,12 @@ def test_pytest_shows_rule_line_and_reason_of_a_failure(tmp_path: Path) -> None:
     done = pytest_conformance(tmp_path, "--runtime", "simulator", "--runtime-fault", "ignores-dead-disk")
     assert done.returncode == 1
     assert "MUST: A disk of a running pod dies: the pod becomes failed" in done.stdout
-    assert "9 failed, 193 passed" in done.stdout
+    assert "9 failed, 215 passed" in done.stdout
 
 
 def test_pytest_selects_skips_and_excuses(tmp_path: Path) -> None:
     done = pytest_conformance(tmp_path, "--runtime-select", "pod.disk", "--runtime-profile", "seed")
-    assert "9 passed, 206 deselected" in done.stdout
+    assert "9 passed, 228 deselected" in done.stdout
     known = tmp_path / "known.toml"
     known.write_text('[[deviation]]\nid = "pod.disk"\nreason = "r"\nlink = "l"\nexpires = 2099-01-01\n')
     done = pytest_conformance(
