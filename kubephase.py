@@ -1,4 +1,4 @@
-"""The command: verify · conform · faults · soak · trace · draw · rules · export. Argument parsing and printing only.
+"""The command: verify, conform, faults, soak, trace, draw, report, rules, export. Argument parsing and printing only.
 
 Exit codes: 0 what was looked at holds, 1 it does not hold (or cannot be said), 2 wrong usage or bad input.
 """
@@ -11,6 +11,7 @@ import json
 import os
 import resource
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -23,11 +24,26 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from tabulate import tabulate
 
-from conformance import deviations, noderecord, recordings, references, report, runner, smoke, story, trial, vectors
+from conformance import (
+    coverage,
+    deviations,
+    noderecord,
+    recordings,
+    references,
+    report,
+    runner,
+    smoke,
+    story,
+    trial,
+    vectors,
+    workers,
+)
 from conformance.history import as_dict
 from conformance.judge import DELIVERY, WINDOW, Judgement, judge, judge_lines
 from conformance.opening import HEAD, name_of, opened, uncompressed
 from conformance.runner import Outcome, Settings
+from conformance.runs import BadReport, Run, of_histories
+from conformance.runs import read as read_runs
 from conformance.runtime import Measures
 from conformance.scenario import selected
 from conformance.verdict import SIGN, Verdict, exit_code, worst
@@ -75,6 +91,16 @@ class _Profile(click.ParamType[Profile]):
             return value if isinstance(value, Profile) else profile_of(value)
         except UnknownProfile as error:
             self.fail(str(error), param, ctx)
+
+
+class _Engine(click.ParamType[str]):
+    name = "engine"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        engine, equals, address = str(value).partition("=")
+        if engine != "dask" or bool(equals) != bool(address):
+            self.fail(f"{value!r}: expected dask, or dask=ADDRESS, such as dask=tcp://scheduler:8786", param, ctx)
+        return str(value)
 
 
 PROFILE_OPTION = click.option(
@@ -342,7 +368,7 @@ def verified_text(data: dict[str, Any]) -> str:
     "folder",
     type=click.Path(file_okay=False, path_type=Path),
     metavar="DIR",
-    help="Write report.jsonl, junit.xml and the histories there.",
+    help="Write report.jsonl, coverage.json, junit.xml and the histories there.",
 )
 @click.option(
     "--docker-host",
@@ -457,7 +483,15 @@ def conform(
             raise BadInput(f"{folder}: {error.strerror or error}") from error
     if as_json:
         click.echo(
-            json.dumps({**data, "results": [report.outcome_data(o) for o in outcomes], "end": end}, ensure_ascii=False)
+            json.dumps(
+                {
+                    **data,
+                    "results": [report.outcome_data(o) for o in outcomes],
+                    "coverage": report.coverage_data(outcomes, profile.name),
+                    "end": end,
+                },
+                ensure_ascii=False,
+            )
         )
     else:
         _print_outcomes(data, outcomes, extra, end, folder)
@@ -547,6 +581,9 @@ def _print_outcomes(
         click.echo(f"{SIGN[Verdict.SKIP]} skipped, {reason}: {', '.join(names)}")
     for judgement in extra:
         click.echo(f"{SIGN[Verdict.FAIL]} {judgement.name}: {judgement.findings[0].reason}")
+    if any(o.judgement.coverage for o in outcomes):
+        covered = coverage.merged(o.judgement.coverage for o in outcomes)
+        click.echo(coverage.table(PROFILES[data["profile"]], covered))
     if end["interrupted"]:
         click.echo(f"interrupted: {end['scenarios']} of {end['planned']} scenarios were run")
     click.echo(f"verdict: {end['verdict']} ({end['scenarios']} scenarios, {end['seconds']} s)")
@@ -555,6 +592,7 @@ def _print_outcomes(
         click.echo(f"floor: the bare containers took {end['floor']} s; the run took {ratio:.2f} times that")
     if folder:
         click.echo(f"report: {folder / 'report.jsonl'}, {folder / 'junit.xml'}, {folder / 'histories'}")
+        click.echo(f"        {folder / 'coverage.json'}; as a page: kubephase report {folder}")
 
 
 # --- faults and soak ------------------------------------------------------------------------------------------------
@@ -784,6 +822,13 @@ def _print_nodes(found: list[Any], as_json: bool) -> None:
     help="Steps in a sequence diagram; of more, those that lead to a failure are kept.",
 )
 @click.option(
+    "--report",
+    "report_folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Write report.jsonl, coverage.json and the histories there, for kubephase report and draw.",
+)
+@click.option(
     "--window",
     type=click.IntRange(1),
     default=WINDOW,
@@ -791,10 +836,26 @@ def _print_nodes(found: list[Any], as_json: bool) -> None:
     metavar="N",
     help="Lines that streams may lag behind one another: what comes later is not held against anybody, nor counts.",
 )
+@click.option(
+    "--jobs",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Judge in so many processes: several files at once, and of a large one a share of the objects in each.",
+)
+@click.option(
+    "--engine",
+    type=_Engine(),
+    metavar="dask[=ADDRESS]",
+    help="Judge on a Dask cluster: that of a scheduler (dask=tcp://HOST:8786), whose workers see the same files; "
+    "without an address, one that is started here with --jobs workers.",
+)
 @JSON_OPTION
 def trace(
-    files: tuple[Path, ...], asked: Profile | None, folder: Path | None, most: int, window: int, as_json: bool
-) -> None:
+    files: tuple[Path, ...], asked: Profile | None, folder: Path | None, most: int, report_folder: Path | None,
+    window: int, jobs: int, engine: str | None, as_json: bool,
+) -> None:  # fmt: skip
     """Judge recorded histories: our own, or watch frames and engine events; or check a node record (JSON, v1beta1 or
     v1beta3), and with --json convert it.
 
@@ -803,34 +864,45 @@ def trace(
     '{{json .}}'` prints. Each may be compressed (gzip, zstd), and of any length: it is judged as it is read, in
     constant memory (but with --sequence, which needs all of it). In place of a file, - is standard input.
     """
+    several = jobs > 1 or engine is not None
+    if several and folder:
+        raise click.UsageError("--sequence draws what one process has read: leave out --jobs and --engine")
+    begun = time.perf_counter()
     judgements: list[Judgement] = []
+    judged: list[tuple[Path | None, Judgement]] = []
     problems: list[str] = []
     results: list[dict[str, Any]] = []
     drawn: list[tuple[dict[str, Any], str, str]] = []
     with progress("trace", len(files)) as advance:
-        for path in files:
-            advance(str(path))
+        elsewhere = _elsewhere(files, asked, window, jobs, engine, advance) if several else {}
+        for place, path in enumerate(files):
+            done = elsewhere.get(place)
             try:
-                with opened(path) as file:
-                    if noderecord.looks_like_one(file.peek()[:HEAD]):
-                        results.append(_node_record(file.read(), name_of(path), problems, as_json))
-                        continue
-                    reading = recordings.Reading(file, path)
-                    profile = asked or profile_of(reading.profile or "seed")
-                    lines = _counted(reading, advance) if not folder else list(reading)
-                    judgement = judge_lines(reading.name, lines, profile, window)
+                if done is None:
+                    advance(str(path))
+                    with opened(path) as file:
+                        if noderecord.looks_like_one(file.peek()[:HEAD]):
+                            results.append(_node_record(file.read(), name_of(path), problems, as_json))
+                            continue
+                        reading = recordings.Reading(file, path)
+                        profile = asked or profile_of(reading.profile or "seed")
+                        lines = _counted(reading, advance) if not folder else list(reading)
+                        judgement = judge_lines(reading.name, lines, profile, window)
+                        done = workers.done(reading, judgement)
             except (recordings.UnreadableFile, UnknownProfile) as error:
                 problems.append(f"{path}: {error}" if isinstance(error, UnknownProfile) else str(error))
                 continue
-            if problem := reading.problem():
-                problems.append(problem)
+            if done.judgement is None:
+                problems.append(done.problem)
                 continue
+            judgement = done.judgement
             judgements.append(judgement)
-            shown, count = [str(bad) for bad in reading.bad[:10]], len(reading.bad) + reading.more_bad
+            judged.append((path if path.is_file() else None, judgement))
+            shown, count = [str(bad) for bad in done.bad[:10]], len(done.bad) + done.more_bad
             if count > len(shown):
                 shown.append(f"{path}: {count - len(shown)} more lines cannot be read")
             problems += shown
-            results.append({**as_dict(judgement), "bad_lines": [as_dict(b) for b in reading.bad]})
+            results.append({**as_dict(judgement), "bad_lines": [as_dict(b) for b in done.bad]})
             if folder:
                 entries = [line for line in lines if isinstance(line, recordings.Entry)]
                 recording = recordings.Recording(reading.name, entries, [])
@@ -843,18 +915,82 @@ def trace(
             result["sequence"] = str(path)
             if not as_json:
                 click.echo(f"sequence: {path}")
+    if report_folder:
+        _write_traced(judged, time.perf_counter() - begun, report_folder)
     verdict = worst([j.verdict for j in judgements])
     names = list(dict.fromkeys(j.profile for j in judgements)) or [asked.name if asked else "seed"]
     if as_json:
-        data = {"profile": ", ".join(names), "verdict": verdict.value, "files": results, "problems": problems}
+        data = {
+            "profile": ", ".join(names),
+            "verdict": verdict.value,
+            "files": results,
+            "coverage": [coverage.as_data(profile, covered) for profile, covered in _covered(judgements)],
+            "problems": problems,
+        }
         click.echo(json.dumps(data, ensure_ascii=False))
-    elif len(judgements) > 1:
-        column = f"{len(judgements)} histories under {', '.join(names)}"
-        click.echo(report.matrix({column: report.of_judgements(judgements)}))
-        click.echo(f"{report.LEGEND}\nverdict: {verdict}")
+    else:
+        if len(judgements) > 1:
+            column = f"{len(judgements)} histories under {', '.join(names)}"
+            click.echo(f"{report.matrix({column: report.of_judgements(judgements)})}\n{report.LEGEND}")
+        for profile, covered in _covered(judgements):
+            click.echo(coverage.table(profile, covered))
+        if len(judgements) > 1:
+            click.echo(f"verdict: {verdict}")
     for problem in problems:
         click.echo(f"kubephase: {problem}", err=True)
     sys.exit(exit_code(verdict) or (2 if problems else 0))
+
+
+def _elsewhere(
+    files: Sequence[Path], asked: Profile | None, window: int, jobs: int, engine: str | None, say: Callable[..., None]
+) -> dict[int, workers.Done]:
+    """What several workers say of the files, by place; without those that only this process can read."""
+    found: dict[int, workers.Done] = {}
+    places = [place for place, path in enumerate(files) if path.is_file() and not _is_node_record(path)]
+    try:
+        with contextlib.ExitStack() as stack:
+            say("the workers start", 0)
+            if engine is None:
+                executor, count = stack.enter_context(workers.processes(jobs)), jobs
+            else:
+                executor, count = stack.enter_context(workers.dask(engine.partition("=")[2] or None, jobs))
+            tasks = workers.tasks([files[place] for place in places], asked.name if asked else None, window, count)
+            say(f"{sum(map(len, tasks))} tasks, {count} workers", 0)
+            for number, done in workers.judged(executor, tasks):
+                found[places[number]] = done
+                say(str(files[places[number]]))
+    except workers.NoWorkers as error:
+        raise BadInput(str(error)) from error
+    return found
+
+
+def _is_node_record(path: Path) -> bool:
+    with contextlib.suppress(recordings.UnreadableFile), opened(path) as file:
+        return noderecord.looks_like_one(file.peek()[:HEAD])
+    return False
+
+
+def _write_traced(judged: Sequence[tuple[Path | None, Judgement]], seconds: float, folder: Path) -> None:
+    names = {judgement.profile for _, judgement in judged}
+    if len(names) != 1:
+        told = (
+            f"histories under {' and '.join(sorted(names))}: --profile P judges all by one" if names else "no history"
+        )
+        raise BadInput(f"--report: {told}")
+    place = (folder / "histories").resolve()
+    if any(path and path.resolve().is_relative_to(place) for path, _ in judged):
+        raise BadInput(f"--report: the histories themselves are in {folder}, which would be written anew: give another")
+    try:
+        of_histories(judged, profile_of(names.pop()), seconds, folder)
+    except OSError as error:
+        raise BadInput(f"{folder}: {error.strerror or error}") from error
+
+
+def _covered(judgements: Iterable[Judgement]) -> Iterator[tuple[Profile, coverage.Coverage]]:
+    """What histories covered together, by profile."""
+    found = list(judgements)
+    for name in dict.fromkeys(judgement.profile for judgement in found):
+        yield profile_of(name), coverage.merged(j.coverage for j in found if j.profile == name)
 
 
 def _counted(lines: Iterable[T], say: Callable[[str, int], None], each: int = 10_000) -> Iterator[T]:
@@ -904,13 +1040,14 @@ def _print_judgement(judgement: Judgement) -> None:
 # --- draw and rules -------------------------------------------------------------------------------------------------
 
 
-@cli.command(epilog="Example: kubephase draw --out pictures --profile seed")
+@cli.command(
+    epilog="Example: kubephase draw --out pictures --profile seed. What a run went through: kubephase draw --report out"
+)
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
-    required=True,
     metavar="DIR",
-    help="Folder for the pictures.",
+    help="Folder for the pictures. Default with --report: DIR/diagrams of the first report.",
 )
 @click.option("--profile", "profile", type=_Profile(), metavar="P", help="Only this profile.")
 @click.option(
@@ -918,11 +1055,30 @@ def _print_judgement(judgement: Judgement) -> None:
     is_flag=True,
     help="Also write the reference and the list of unchecked rules; pictures go to DIR/diagrams.",
 )
-def draw(out: Path, profile: Profile | None, reference: bool) -> None:
-    """Draw every machine as SVG, PNG, DOT and Mermaid."""
-    from diagrams.draw import draw as draw_all  # here, as only two commands need to load Graphviz' support
+@click.option(
+    "--report",
+    "folders",
+    multiple=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Draw what the run whose report is there went through, and how often (may be repeated: they are added up).",
+)
+def draw(out: Path | None, profile: Profile | None, reference: bool, folders: tuple[Path, ...]) -> None:
+    """Draw every machine as SVG, PNG, DOT and Mermaid.
+
+    With --report only those that the judge walks through, as SVG, PNG and DOT: what was covered, with counts, in solid
+    blue; what was not, dashed and grey; the rows at which a failure was found, thick and red.
+    """
+    from diagrams.draw import draw as draw_all  # here, as few commands need to load Graphviz' support
     from diagrams.reference import write_reference
 
+    if folders:
+        if reference:
+            raise BadInput("--reference and --report do not go together")
+        _draw_coverage(folders, out or folders[0] / "diagrams", profile)
+        return
+    if out is None:
+        raise BadInput("--out DIR says where the pictures go")
     profiles = [profile] if profile else list(PROFILES.values())
     try:
         if reference:
@@ -933,6 +1089,74 @@ def draw(out: Path, profile: Profile | None, reference: bool) -> None:
     except OSError as error:
         raise BadInput(f"{out}: {error.strerror or error}") from error
     click.echo(f"{len(written)} files under {out}")
+
+
+def _draw_coverage(folders: Sequence[Path], out: Path, asked: Profile | None) -> None:
+    from diagrams.draw import draw_coverage
+
+    found = [run for run in _runs(folders) if asked in (None, run.profile)]
+    covered = [(run, run.coverage) for run in found if run.coverage is not None]
+    if not covered:
+        under = f" under profile {asked.name}" if asked else ""
+        raise BadInput(
+            f"no coverage.json{under} in {', '.join(map(str, folders))}: run kubephase conform --report again"
+        )
+    written = []
+    try:
+        for name in dict.fromkeys(run.profile.name for run, _ in covered):
+            of_profile = [(run, counts) for run, counts in covered if run.profile.name == name]
+            title = ", ".join(run.label for run, _ in of_profile)
+            total = coverage.merged(counts for _, counts in of_profile)
+            written += draw_coverage(out, PROFILES[name], coverage.whole(PROFILES[name]), total, title, say=click.echo)
+    except OSError as error:
+        raise BadInput(f"{out}: {error.strerror or error}") from error
+    click.echo(f"{len(written)} files under {out}")
+
+
+def _runs(folders: Sequence[Path]) -> list[Run]:
+    try:
+        return read_runs(folders)
+    except BadReport as error:
+        raise BadInput(str(error)) from error
+
+
+@cli.command("report", epilog="Example: kubephase report out/mine out/simulator --out out/page")
+@click.argument("folders", nargs=-1, required=True, metavar="DIR...", type=click.Path(file_okay=False, path_type=Path))
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Folder for the page. Default: DIR/page of the first report.",
+)
+@JSON_OPTION
+def write_page(folders: tuple[Path, ...], out: Path | None, as_json: bool) -> None:
+    """Put runs together on one page: rules × runtimes, with reasons, histories, coverage and pictures.
+
+    Each DIR is what `kubephase conform --report DIR` has written, or `kubephase trace --report DIR`. The page needs no
+    network.
+    """
+    import graphviz
+
+    from conformance import page  # here, as no other command needs templates
+    from diagrams.draw import WITHOUT_DOT, inline
+
+    found, out = _runs(folders), out or folders[0] / "page"
+    pictures = {}
+    try:
+        for number, run in enumerate(found, 1):
+            for table in coverage.whole(run.profile):
+                if run.coverage is not None:
+                    pictures[number, table.name] = inline(run.profile, table, run.coverage)
+    except (graphviz.ExecutableNotFound, subprocess.CalledProcessError):
+        click.echo(f"kubephase: {WITHOUT_DOT}", err=True)
+    try:
+        written = page.write(out, found, pictures)
+    except OSError as error:
+        raise BadInput(f"{out}: {error.strerror or error}") from error
+    if as_json:
+        click.echo(json.dumps({"page": str(written[0]), "runs": [run.label for run in found], "files": len(written)}))
+    else:
+        click.echo(f"{written[0]}: {', '.join(run.label for run in found)}; {len(written) - 1} histories beside it")
 
 
 @cli.command(epilog="Example: kubephase rules pod.restart --profile seed")

@@ -228,6 +228,11 @@ class Evidence:
 
     # --- gathering --------------------------------------------------------------------------------------------------
 
+    def passed(self, entry: Entry) -> None:
+        """What a line tells is another judge's: only that there is a frame of this version."""
+        if entry.api_version is not None:
+            self.versions.add(entry.api_version)
+
     def take(self, entry: Entry | BadLine) -> None:
         """Gather what a line gives evidence for."""
         if isinstance(entry, BadLine):

@@ -10,8 +10,9 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from conformance import recent
 from conformance.oracle import PodOracle
-from conformance.recent import MOST, Recent
+from conformance.recent import Recent
 from conformance.runtime import EventSeen, PodSeen
 
 SIGNALLED = 128
@@ -68,7 +69,7 @@ class Exits:
                 state = oracle.ended_states(status.last_exit_code, status.last_oom)[0]
                 end = Exit(state, status.last_exit_code, status.last_finished_at, line, seen.at)
                 found.setdefault(count - 1, end)
-            while len(found) > MOST:
+            while len(found) > recent.MOST:
                 number = next(iter(found))
                 end = found.pop(number)
                 self.forgotten[status.name, end.state, end.by_signal] += 1
@@ -103,7 +104,7 @@ class Exits:
 class Page:
     """The events about objects of one name."""
 
-    recent: deque[tuple[int, EventSeen]] = field(default_factory=lambda: deque(maxlen=MOST))
+    recent: deque[tuple[int, EventSeen]] = field(default_factory=lambda: deque(maxlen=recent.MOST))
     """The last of them, by line."""
     latest: Recent[str, EventSeen] = field(default_factory=Recent)
     """By id, as it was last seen with its highest count."""

@@ -11,14 +11,17 @@ streams may come in any order relative to one another (`conformance.judges.case.
 
 from __future__ import annotations
 
+import heapq
 import itertools
-from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any
 
 import msgspec
 
+from conformance.coverage import Coverage, add
 from conformance.evidence import NODE_FAULTS, NODE_MENDED
 from conformance.history import (
     Action,
@@ -33,20 +36,21 @@ from conformance.history import (
     Seen,
     Want,
 )
-from conformance.judges.case import DELIVERY, WINDOW, Case, Finding, Judgement
+from conformance.judges.case import DELIVERY, WINDOW, At, Case, Finding, Judgement
 from conformance.judges.controllers import ControllerJudge
 from conformance.judges.events import EventJudge
-from conformance.judges.nodes import NodeJudge
+from conformance.judges.nodes import NodeJudge, not_shown
 from conformance.judges.pods import PodJudge
 from conformance.judges.rest import RestJudge
 from conformance.judges.workloads import WorkloadJudge
 from conformance.recordings import Entry, Recording
 from conformance.runtime import ControllerSeen, EngineSeen, EventSeen, NodeSeen, PodSeen, SandboxSeen
+from conformance.shares import WHOLE, Role, Share
 from conformance.verdict import Verdict, worst
 from conformance.wants import controller_is_so, event_is_so, node_is_so, pod_is_so, want_about, want_told
 from model.profiles import Profile
 
-__all__ = ["DELIVERY", "WINDOW", "Finding", "Judgement", "judge", "judge_lines"]
+__all__ = ["DELIVERY", "WINDOW", "Finding", "Judgement", "Part", "judge", "judge_lines", "judge_share", "whole"]
 
 
 def judge(recording: Recording, profile: Profile, window: int = WINDOW) -> Judgement:
@@ -60,11 +64,68 @@ def judge_lines(name: str, lines: Iterable[Entry | BadLine], profile: Profile, w
     """The same for lines as they are read, however many there are."""
     case = Case(name, profile, window=window)
     try:
-        return _Judge(case).run(lines)
+        return whole(name, profile, [_Judge(case, WHOLE).run(lines)])
     except Exception as error:
         reason = f"the judge broke: {type(error).__name__}: {error}; please report it with this history"
         finding = Finding(Verdict.ERROR, (), "history", reason)
         return Judgement(name, profile.name, Verdict.ERROR, (finding,), {}, case.place)
+
+
+class Part(msgspec.Struct, frozen=True):
+    """What one of several judges found: its share of the judgement."""
+
+    findings: list[tuple[At, Finding]]
+    covered: Counter[str]
+    untold: int
+    frames: int
+    ignored: int
+    delivery: Counter[str]
+    shown: set[str] | None
+    """Fields of nodes that were shown at least once; None if there was no node."""
+    coverage: Coverage
+    cut: bool
+    """Whether this is a history of ours that ends before its scenario does."""
+
+
+def judge_share(lines: Iterable[Entry | BadLine], profile: Profile, window: int, share: Share) -> Part:
+    """Judge a share of the objects of a recording. Every judge reads all of its lines.
+
+    Raises Entangled if its objects cannot be shared out.
+    """
+    return _Judge(Case("", profile, window=window), share).run(lines)
+
+
+def whole(name: str, profile: Profile, parts: Sequence[Part]) -> Judgement:
+    """The judgement that one judge alone would have come to, from those of all shares."""
+    case = Case(name, profile, delivery=sum((part.delivery for part in parts), Counter()))
+    found = heapq.merge(*(part.findings for part in parts), key=itemgetter(0))
+    for at, finding in found:
+        case.at = at
+        case.find(finding)
+    case.untold += sum(part.untold for part in parts)
+    for part in parts:
+        add(case.walk.counted, part.coverage)
+    covered = sum((part.covered for part in parts), Counter())
+    not_shown(case, [part.shown for part in parts if part.shown is not None], covered)
+    cut = any(part.cut for part in parts)
+    if cut or not (case.delivery["objects"] or case.findings):
+        reason = "the run was cut off: the history ends before its scenario does" if cut else "nothing was observed"
+        case.find(Finding(Verdict.UNKNOWN, ("history.goal.reached",), "history", reason))
+    verdict = worst([f.verdict for f in case.findings] or [Verdict.PASS])
+    if verdict in (Verdict.SKIP, Verdict.DISABLED) and not any(f.object == "scenario" for f in case.findings):
+        verdict = Verdict.PASS
+    return Judgement(
+        name,
+        profile.name,
+        verdict,
+        tuple(case.findings),
+        dict(sorted(covered.items())),
+        max(part.frames for part in parts),
+        sum(part.ignored for part in parts),
+        case.untold,
+        {kind: case.delivery[kind] for kind in DELIVERY if case.delivery[kind]},
+        dict(case.walk.counted),
+    )
 
 
 @dataclass
@@ -87,6 +148,7 @@ class _Judge:
     """The order of the lines, the actions and the goals; and the judges of what was observed."""
 
     case: Case
+    share: Share
     goals: list[tuple[int, Goal]] = field(default_factory=list)
     streams: dict[str, _Stream] = field(default_factory=lambda: defaultdict(_Stream))
     ignored: int = 0
@@ -113,63 +175,55 @@ class _Judge:
         }
         """Who takes a line in, by what it tells."""
 
-    def run(self, lines: Iterable[Entry | BadLine]) -> Judgement:
+    def run(self, lines: Iterable[Entry | BadLine]) -> Part:
         """Judge all lines."""
-        case, last_t = self.case, float("-inf")
-        for entry in self._ahead(lines):
+        case, first, last_t = self.case, self.share.first, float("-inf")
+        for entry, role in self._ahead(lines):
             case.place += 1
             case.evidence.judged = entry.line
-            self._order(entry, last_t)
+            if first or entry.expired or self.streams[entry.stream].listing is not None:
+                case.begin("order", mine=first)
+                self._order(entry, last_t)
             last_t = max(last_t, entry.t)
-            self._take(entry)
+            if role is not Role.PASSED:
+                case.begin("object", mine=role is Role.JUDGED)
+                self._take(entry)
             case.check()
         case.check(at_end=True)
+        self.pods.end()
+        case.begin("end", mine=first)
         if not any("history.order" in rule for f in case.findings for rule in f.rules):
             versioned = any(stream.version is not None for stream in self.streams.values())
             case.cover("history.order.time", *(["history.order.version"] if versioned else []))
-        self.pods.end()
         RestJudge(case, self.pods, self.controllers).judge()
         self._goals()
-        self.nodes.not_shown()
-        return self._judgement()
+        return Part(
+            list(zip(case.places, case.findings, strict=True)),
+            case.covered,
+            case.untold,
+            case.place,
+            self.ignored,
+            case.delivery,
+            self.nodes.shown,
+            case.walk.counted,
+            case.evidence.own and not case.evidence.ended,
+        )
 
-    def _ahead(self, lines: Iterable[Entry | BadLine]) -> Iterator[Entry]:
-        """The entries, each when the evidence of a window after it has been gathered."""
-        waiting: deque[Entry] = deque()
+    def _ahead(self, lines: Iterable[Entry | BadLine]) -> Iterator[tuple[Entry, Role]]:
+        """The entries, each when the evidence of a window after it has been gathered; and what it is to this judge."""
+        waiting: deque[tuple[Entry, Role]] = deque()
         for line in lines:
-            self.case.evidence.take(line)
+            role = Role.JUDGED if isinstance(line, BadLine) else self.share.role(line)
             if isinstance(line, Entry):
-                waiting.append(line)
+                waiting.append((line, role))
+            if isinstance(line, Entry) and role is Role.PASSED:
+                self.case.evidence.passed(line)
+            else:
+                self.case.evidence.take(line)
             if len(waiting) > self.case.window:
                 yield waiting.popleft()
         while waiting:
             yield waiting.popleft()
-
-    @property
-    def seen_some(self) -> bool:
-        """Whether any object has been observed."""
-        return self.case.delivery["objects"] > 0
-
-    def _judgement(self) -> Judgement:
-        case = self.case
-        cut = case.evidence.own and not case.evidence.ended
-        if cut or not (self.seen_some or case.findings):
-            reason = "the run was cut off: the history ends before its scenario does" if cut else "nothing was observed"
-            case.find(Finding(Verdict.UNKNOWN, ("history.goal.reached",), "history", reason))
-        verdict = worst([f.verdict for f in case.findings] or [Verdict.PASS])
-        if verdict in (Verdict.SKIP, Verdict.DISABLED) and not any(f.object == "scenario" for f in case.findings):
-            verdict = Verdict.PASS
-        return Judgement(
-            case.name,
-            case.profile.name,
-            verdict,
-            tuple(case.findings),
-            dict(case.covered),
-            case.place,
-            self.ignored,
-            case.untold,
-            {kind: case.delivery[kind] for kind in DELIVERY if case.delivery[kind]},
-        )
 
     # --- one line ---------------------------------------------------------------------------------------------------
 
@@ -197,22 +251,23 @@ class _Judge:
         if not (rising or listing or repeats):
             reason = f"version {entry.version} comes after {before}: frames were swapped"
             self.case.fail(("history.order.version",), f"stream {entry.stream}", reason, entry.line)
-        self.case.delivery["repeated"] += repeats
+        self.case.count("repeated", repeats)
         if entry.api_version is not None:
-            self.case.delivery["late"] += entry.api_version < self.newest and not listing
+            self.case.count("late", entry.api_version < self.newest and not listing)
             self.newest = max(entry.api_version, self.newest)
         stream.latest, stream.version = entry.what, max(entry.version, before or entry.version)
 
     def _restarts(self, stream: _Stream, how: str) -> None:
         """A watch begins again: with a list of what is there, in any order."""
-        self.case.delivery[how] += 1
+        self.case.count(how)
         stream.watched, stream.again = False, True
 
     def _changes(self, stream: _Stream, entry: Entry) -> None:
         """Something changes: the list of what is there is over."""
         stream.watched, stream.again = True, False
         if stream.listing is not None and isinstance(entry.what, PodSeen):
-            self.case.delivery["unseen"] += self.pods.unseen(stream.listing | {entry.what.uid})
+            self.pods.unseen(stream.listing | {entry.what.uid})
+            self.case.begin("version", mine=self.share.first)
         stream.listing = None
 
     def _is_there(self, entry: Entry) -> bool:
@@ -315,6 +370,8 @@ class _Judge:
             if not observed:
                 why = f"{target} was never observed; {why}"
             verdict = Verdict.FAIL if certain else Verdict.UNKNOWN
+            if certain:
+                case.walk.fail(f"pod {target}", rules)
             case.find(Finding(verdict, rules, "goal", f"not seen: {want_told(goal.want)}; {why}", line))
 
 

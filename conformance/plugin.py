@@ -174,3 +174,16 @@ def _run(config: pytest.Config, scenarios: list[Scenario]) -> Iterable[Outcome]:
     for complaint in deviations.complaints(outcomes, declared, settings.profile.name, today):
         raise pytest.UsageError(complaint.findings[0].reason)
     return [deviations.excuse(outcome, declared, today) for outcome in outcomes]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Tell what the scenarios went through of the tables."""
+    outcomes = config.stash.get(OUTCOMES, {})
+    if not outcomes:
+        return
+    from conformance import coverage
+    from model.profiles import profile
+
+    covered = coverage.merged(outcome.judgement.coverage for outcome in outcomes.values())
+    terminalreporter.section("what was covered")
+    terminalreporter.write_line(coverage.table(profile(config.getoption("runtime_profile")), covered))

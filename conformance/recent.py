@@ -12,12 +12,16 @@ MOST = 1000
 """How many things are remembered of each kind, for each object."""
 
 
-class Recent(dict[K, V], Generic[K, V]):
-    """A dict that remembers the ``most`` keys that were set last for the first time."""
+RUNS = 100_000
+"""How many runs of versions are remembered."""
 
-    def __init__(self, most: int = MOST) -> None:
+
+class Recent(dict[K, V], Generic[K, V]):
+    """A dict that remembers the ``most`` keys (by default MOST) that were set last for the first time."""
+
+    def __init__(self, most: int | None = None) -> None:
         super().__init__()
-        self.most = most
+        self.most = most or MOST
 
     def __setitem__(self, key: K, value: V) -> None:
         super().__setitem__(key, value)
@@ -34,8 +38,8 @@ class Recent(dict[K, V], Generic[K, V]):
 class Versions:
     """The versions that frames of the API had, as runs without a gap. Of the runs, only the newest are kept."""
 
-    def __init__(self, most: int = 100_000) -> None:
-        self.most = most
+    def __init__(self, most: int | None = None) -> None:
+        self.most = most or RUNS
         self.begins: list[int] = []
         self.ends: list[int] = []
         """The last version of each run."""

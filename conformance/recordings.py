@@ -93,8 +93,8 @@ class Reading:
     """The lines of a file as they are read: entries, and the bad lines between them. Reading a line never raises: the
     first that cannot be read at all, because of the disk or of damage to compressed data, is the last one."""
 
-    def __init__(self, file: BinaryIO, path: Path) -> None:
-        self.name = name_of(path)
+    def __init__(self, file: BinaryIO, path: Path, name: str | None = None) -> None:
+        self.name = name or name_of(path)
         self.bad: list[BadLine] = []
         """The first of the bad lines."""
         self.more_bad = 0

@@ -8,20 +8,38 @@ import platform
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import junitparser
 from tabulate import tabulate
 
+from conformance import coverage
 from conformance.history import as_dict
 from conformance.judge import Judgement
 from conformance.runner import VERSION, Outcome, Settings
 from conformance.runtime import About
 from conformance.verdict import SIGN, Verdict, worst
 from model import registry
+from model.profiles import PROFILES
 
 
-def by_rule(outcomes: Iterable[Outcome]) -> dict[str, Verdict]:
+class Judged(Protocol):
+    """What came of one scenario, from a run or from its report."""
+
+    @property
+    def rules(self) -> tuple[str, ...]:
+        """The rules that it is there to check."""
+
+    @property
+    def verdict(self) -> Verdict:
+        """The verdict on it."""
+
+    @property
+    def judgement(self) -> Judgement:
+        """What its history says."""
+
+
+def by_rule(outcomes: Iterable[Judged]) -> dict[str, Verdict]:
     """The verdict on each rule: what the histories say of it, and of the scenarios that are there to check it."""
     found: dict[str, list[Verdict]] = defaultdict(list)
     for outcome in outcomes:
@@ -134,6 +152,7 @@ def outcome_data(outcome: Outcome) -> dict[str, Any]:
         "verdict": outcome.verdict.value,
         "reason": outcome.reason,
         "findings": as_dict(outcome.judgement.findings),
+        "covered": outcome.judgement.covered,
         "seconds": round(outcome.seconds, 3),
         "history": str(outcome.history.name) if outcome.history else None,
     }
@@ -158,13 +177,20 @@ def end_data(
     }
 
 
+def coverage_data(outcomes: Iterable[Outcome], profile: str) -> dict[str, Any]:
+    """What the run covered of the tables (`coverage.as_data`)."""
+    return coverage.as_data(PROFILES[profile], coverage.merged(o.judgement.coverage for o in outcomes))
+
+
 def write(folder: Path, data: dict[str, Any], outcomes: Sequence[Outcome], end: dict[str, Any]) -> None:
-    """``report.jsonl`` and ``junit.xml``. Raises OSError if the folder cannot be written."""
+    """``report.jsonl``, ``coverage.json`` and ``junit.xml``. Raises OSError if the folder cannot be written."""
     folder.mkdir(parents=True, exist_ok=True)
     lines = [data, *(outcome_data(o) for o in outcomes), end]
     (folder / "report.jsonl").write_text(
         "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), encoding="utf-8"
     )
+    covered = json.dumps(coverage_data(outcomes, data["profile"]), ensure_ascii=False, indent=1)
+    (folder / "coverage.json").write_text(covered + "\n", encoding="utf-8")
     junit(outcomes, data, end).write(str(folder / "junit.xml"), pretty=True)
 
 

@@ -59,8 +59,10 @@ def _trials(profile: str) -> Iterator[tuple[str, Scenario]]:
     for name, alteration in ALTERATIONS.items():
         scenarios = {one.id: one for rule in alteration.breaks for one in rules.get(rule, ())}
         yield from ((name, one) for one in scenarios.values())
-    for fault, wrong in FAULTS.items():
-        broken = [rule for rule in rules if rule.startswith(wrong.topic)] if profile in wrong.profiles else []
+    builds = {fault: wrong.topic for fault, wrong in FAULTS.items() if profile in wrong.profiles}
+    nobodys = [rule for rule in rules if not any(rule.startswith(topic) for topic in builds.values())]
+    for fault, topic in builds.items():  # a rule that is no build's topic may be broken by any
+        broken = [rule for rule in rules if rule.startswith(topic) or rule in nobodys]
         scenarios = {one.id: one for rule in broken for one in rules[rule]}
         yield from ((fault, one) for one in scenarios.values())
 

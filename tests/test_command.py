@@ -16,6 +16,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from conformance import recordings
+from conformance.judge import judge
+from conformance.report import by_rule, of_judgements
+from conformance.runs import read
 from kubephase import cli
 from model.profiles import PROFILES, SEED
 from tests.model.test_verify import moving
@@ -25,11 +29,12 @@ ROOT = Path(__file__).parent.parent
 SEED_LINES = (DATA / "seed.md").read_text(encoding="utf-8").splitlines()
 
 
-def kubephase(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+def kubephase(*arguments: object, cwd: Path | None = None, **env: str) -> subprocess.CompletedProcess[str]:
     """Run the command in a process of its own."""
     return subprocess.run(
         [sys.executable, "-m", "kubephase", *map(str, arguments)],
-        capture_output=True, text=True, cwd=cwd, timeout=120, check=False, env={**os.environ, "COLUMNS": "120"},
+        capture_output=True, text=True, cwd=cwd, timeout=120, check=False,
+        env={**os.environ, "COLUMNS": "120", **env},
     )  # fmt: skip
 
 
@@ -39,7 +44,7 @@ def as_json(*arguments: object, code: int = 0) -> Any:
     return json.loads(done.stdout)
 
 
-@pytest.mark.parametrize("command", ["verify", "conform", "trace", "draw", "rules", "export", "demo"])
+@pytest.mark.parametrize("command", ["verify", "conform", "trace", "draw", "report", "rules", "export", "demo"])
 def test_every_command_has_help_with_an_example(command: str) -> None:
     done = kubephase(command, "--help")
     assert done.returncode == 0
@@ -338,6 +343,34 @@ def test_trace_converts_a_node_record_and_names_the_rule_that_refuses_it(tmp_pat
     )
 
 
+@pytest.mark.parametrize("several", [["--jobs", "2"], ["--engine", "dask", "--jobs", "2"]], ids=" ".join)
+def test_trace_with_several_workers_says_the_same(several: list[str], tmp_path: Path) -> None:
+    """Also of what only this process can read, and of what cannot be read; in the order in which it was asked."""
+    (tmp_path / "node.json").write_text('{"kind": "Minion", "apiVersion": "v1beta1", "id": "n"}', encoding="utf-8")
+    (tmp_path / "broken").write_text(FILES[0].read_text(encoding="utf-8") + "no line\n", encoding="utf-8")
+    files = [*FILES[3:6], tmp_path / "node.json", tmp_path / "missing", tmp_path / "broken", FILES[-1]]
+    plain = kubephase("trace", "--json", *files)
+    assert [len(json.loads(plain.stdout)[kind]) for kind in ("files", "problems")] == [6, 2]
+    shared = kubephase("trace", "--json", *several, *files)
+    assert (shared.stdout, shared.stderr, shared.returncode) == (plain.stdout, plain.stderr, plain.returncode)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["--engine", "spark"], "expected dask, or dask=ADDRESS"),
+        (["--engine", "dask="], "expected dask, or dask=ADDRESS"),
+        (["--engine", "dask=nowhere"], "no Dask workers at nowhere"),
+        (["--jobs", "2", "--sequence", "out"], "leave out --jobs and --engine"),
+    ],
+)
+def test_trace_with_workers_that_cannot_be_had_exits_with_2(arguments: list[str], problem: str) -> None:
+    done = kubephase("trace", *arguments, FILES[0])
+    assert done.returncode == 2
+    assert problem in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_trace_draws_each_history(tmp_path: Path) -> None:
     """Verdict and exit code stay. Two files of one name get two pictures."""
     name = "s17-kubelet-killed.ndjson"
@@ -419,6 +452,122 @@ def test_a_history_is_judged_again_by_its_own_profile(tmp_path: Path) -> None:
     done = kubephase("trace", *sorted((tmp_path / "histories").iterdir()))
     assert done.returncode == 0, done.stdout
     assert "pass under v0.17.0" in done.stdout
+
+
+def test_conform_tells_what_it_covered(tmp_path: Path) -> None:
+    """The same on the console, in the report, and as JSON: of a failing run with the rows that failed."""
+    arguments = ("conform", "--select", "pod.restart.oom", "--fault", "oom-is-success")
+    done = kubephase(*arguments, "--report", tmp_path)
+    written = json.loads((tmp_path / "coverage.json").read_text())
+    assert written["profile"] == "seed"
+    one = written["machines"]["container/OnFailure"]
+    assert one["total"] == {"states": 7, "rows": 8, "pairs": 12}
+    assert one["rows"]["Running --out_of_memory--> OOMKilled"] == 0
+    assert one["failed"]["Running --out_of_memory--> OOMKilled"] > 0
+    covered = "/".join(map(str, (one["covered"]["rows"], one["total"]["rows"])))
+    [line] = [line for line in done.stdout.splitlines() if "container/OnFailure" in line and "│" in line]
+    assert [cell.strip() for cell in line.split("│")][3] == covered
+    assert as_json(*arguments, code=1)["coverage"] == written
+
+
+def test_trace_tells_what_the_histories_covered() -> None:
+    """Of several the sum; by reading, if they differ."""
+    one, two = FILES[:2]
+    separate = [as_json("trace", "--profile", "v0.17.0", path)["coverage"][0]["machines"] for path in (one, two)]
+    [both] = as_json("trace", "--profile", "v0.17.0", one, two)["coverage"]
+    assert both["profile"] == "v0.17.0"
+    for name, machine in both["machines"].items():
+        for row, count in machine["rows"].items():
+            assert count == sum(each[name]["rows"][row] for each in separate)
+    assert sum(both["machines"]["record"]["rows"].values()) > 0
+    assert "covered" in kubephase("trace", "--profile", "v0.17.0", one).stdout
+
+
+# --- report ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("run")
+    kubephase("conform", "--select", "pod.restart.oom", "--fault", "oom-is-success", "--report", folder)
+    return folder
+
+
+def test_report_puts_runs_on_one_page(run_folder: Path, tmp_path: Path) -> None:
+    """Exit code 0 also if the runs failed: it judges nothing. Twice the same is one more time the same."""
+    data = as_json("report", run_folder, run_folder, "--out", tmp_path)
+    assert data["runs"] == ["simulator 1+oom-is-success #1", "simulator 1+oom-is-success #2"]
+    first = (tmp_path / "index.html").read_bytes()
+    scenarios = len((run_folder / "report.jsonl").read_text(encoding="utf-8").splitlines()) - 2
+    assert len(list((tmp_path / "histories" / "2").iterdir())) == scenarios > 0
+    assert str(tmp_path / "index.html") in kubephase("report", run_folder, run_folder, "--out", tmp_path).stdout
+    assert (tmp_path / "index.html").read_bytes() == first
+
+
+def test_report_without_dot_goes_without_pictures(run_folder: Path, tmp_path: Path) -> None:
+    done = kubephase("report", run_folder, "--out", tmp_path, PATH="")
+    assert done.returncode == 0
+    assert "apt-get install graphviz" in done.stderr
+    assert "<svg" not in (tmp_path / "index.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("command", [("report",), ("draw", "--report")])
+def test_a_folder_that_holds_no_report_is_bad_input(command: tuple[str, ...], run_folder: Path, tmp_path: Path) -> None:
+    done = kubephase(*command, tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"kubephase: {tmp_path}: no report.jsonl there; kubephase conform --report")
+    (tmp_path / "report.jsonl").write_text("{}\n{}\n", encoding="utf-8")
+    done = kubephase(*command, tmp_path)
+    assert done.returncode == 2
+    assert "report.jsonl: line 1" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_draw_colours_the_pictures_by_a_report(run_folder: Path, tmp_path: Path) -> None:
+    done = kubephase("draw", "--report", run_folder, "--out", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "seed" / "node.svg").exists()
+    assert "✘" in (tmp_path / "seed" / "container-onfailure.dot").read_text(encoding="utf-8")
+    assert not (tmp_path / "seed" / "slot.dot").exists(), "what the judge does not walk through is not drawn"
+    once = (tmp_path / "seed" / "container-onfailure.dot").read_text(encoding="utf-8")
+    kubephase("draw", "--report", run_folder, "--report", run_folder, "--out", tmp_path)
+    counts = [int(n) for n in re.findall(r"start (\d+)×", once)]
+    twice = [int(n) for n in re.findall(r"start (\d+)×", (tmp_path / "seed" / "container-onfailure.dot").read_text())]
+    assert twice == [2 * n for n in counts] != []
+
+
+def test_recordings_are_a_column_of_the_page_too(run_folder: Path, tmp_path: Path) -> None:
+    files = FILES[:3]
+    data = as_json("trace", "--profile", "seed", *files, "--report", tmp_path / "recorded", code=1)
+    page = as_json("report", run_folder, tmp_path / "recorded", "--out", tmp_path / "page")
+    assert page["runs"] == ["simulator 1+oom-is-success", "recordings"]
+    copies = sorted((tmp_path / "page" / "histories" / "2").iterdir())
+    assert [copy.read_bytes() for copy in copies] == [path.read_bytes() for path in files]
+    [run] = read([tmp_path / "recorded"])
+    judgements = [judge(recordings.read(path), SEED) for path in files]
+    assert by_rule(run.scenarios) == of_judgements(judgements)
+    assert [s.verdict.value for s in run.scenarios] == [f["verdict"] for f in data["files"]]
+    assert json.loads((tmp_path / "recorded" / "coverage.json").read_text()) == data["coverage"][0]
+
+
+def test_histories_of_two_readings_make_no_report(tmp_path: Path) -> None:
+    for name in PROFILES:
+        kubephase("conform", "--profile", name, "--select", "pod.restart.success", "--report", tmp_path / name)
+    every = [path for name in PROFILES for path in (tmp_path / name / "histories").iterdir()]
+    done = kubephase("trace", *every, "--report", tmp_path / "both")
+    assert done.returncode == 2
+    assert "seed and v0.17.0: --profile P judges all by one" in done.stderr
+    done = kubephase("trace", "--profile", "seed", *every, "--report", tmp_path / "seed")
+    assert done.returncode == 2
+    assert "give another" in done.stderr
+    assert all(path.exists() for path in every)
+
+
+def test_draw_says_what_it_lacks(run_folder: Path, tmp_path: Path) -> None:
+    assert kubephase("draw").returncode == 2
+    assert kubephase("draw", "--report", run_folder, "--reference").returncode == 2
+    done = kubephase("draw", "--report", run_folder, "--profile", "v0.17.0")
+    assert (done.returncode, "under profile v0.17.0" in done.stderr) == (2, True)
 
 
 def test_conform_prints_json_for_programs() -> None:
@@ -535,6 +684,7 @@ def test_pytest_runs_the_suite_from_any_folder(tmp_path: Path) -> None:
     done = pytest_conformance(tmp_path, "--runtime", "simulator")
     assert done.returncode == 0, done.stdout
     assert "202 passed" in done.stdout
+    assert "│ container/Always    │ 7/7      │ 9/9 " in done.stdout
 
 
 def test_pytest_shows_rule_line_and_reason_of_a_failure(tmp_path: Path) -> None:

@@ -6,9 +6,10 @@ import importlib.util
 import re
 from pathlib import Path
 
-from conformance import recordings, report, runner
+from conformance import coverage, recordings, report, runner
 from conformance.judge import judge
 from conformance.scenario import selected
+from diagrams.draw import graph
 from model.profiles import PROFILES, profile
 from tests.recorded import FILES, FOLDER
 
@@ -51,3 +52,15 @@ def test_no_committed_text_names_a_place_of_one_machine() -> None:
     for path in [*ROOT.glob("*.*"), ROOT / "Makefile", ROOT / ".ci" / "run", *(ROOT / "tools").iterdir()]:
         if path.is_file():
             assert not re.search(r"/(work|root|home)/\w", path.read_text(encoding="utf-8")), path
+
+
+def test_the_counts_in_its_picture_of_a_coverage_are_the_real_ones() -> None:
+    seed = profile("seed")
+    runtime = runner.start(runner.runtime_class("simulator"), "oom-is-success")
+    outcomes = runner.run_all(runtime, selected("seed"), runner.Settings(seed))
+    covered = coverage.merged(outcome.judgement.coverage for outcome in outcomes)
+    counts = re.compile(r"[a-z_]+ \d+×(?: ✘\d+)?")
+    drawn = counts.findall(graph(seed, seed.containers["OnFailure"], covered).source)
+    picture = (ROOT / "docs" / "coverage.svg").read_text(encoding="utf-8")
+    assert sorted(counts.findall(picture)) == sorted(drawn), "run `make docs`"
+    assert "out_of_memory 0× ✘3" in drawn

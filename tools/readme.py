@@ -1,4 +1,5 @@
-"""Rewrite the blocks of the README that show real output, between ``<!-- name -->`` and ``<!-- end -->``.
+"""Rewrite the blocks of the README that show real output, between ``<!-- name -->`` and ``<!-- end -->``, and draw the
+picture of a coverage that it shows.
 
 Part of `make docs`. The seconds in the output are those of the machine that ran it.
 """
@@ -6,6 +7,7 @@ Part of `make docs`. The seconds in the output are those of the machine that ran
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -60,6 +62,14 @@ def counts() -> str:
     return "\n".join([*lines, f"- {len(FAULTS)} wrong builds of the simulator, each failed by a rule that it breaks"])
 
 
+def coverage() -> None:
+    """Draw docs/coverage.svg: what a run of a wrong build covered of a container, and where it failed."""
+    with tempfile.TemporaryDirectory() as folder:
+        kubephase("conform", "--fault", "oom-is-success", "--report", folder)
+        kubephase("draw", "--report", folder, "--out", folder)
+        shutil.copyfile(Path(folder) / "seed" / "container-onfailure.svg", ROOT / "docs" / "coverage.svg")
+
+
 BLOCKS = {"demo": demo, "trace": trace, "counts": counts}
 
 
@@ -73,6 +83,7 @@ def main() -> None:
         if not found:
             raise SystemExit(f"README.md has no block {name}")
     path.write_text(text, encoding="utf-8")
+    coverage()
 
 
 if __name__ == "__main__":

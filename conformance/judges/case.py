@@ -6,12 +6,13 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 import msgspec
 
 from conformance import oracle
+from conformance.coverage import Counted, Walk, add
 from conformance.evidence import Evidence
-from conformance.recent import Recent
 from conformance.verdict import Verdict, worst
 from model.profiles import Profile
 
@@ -47,7 +48,8 @@ class Finding(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Judgement(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What was found in one recording under one profile. ``covered`` counts, by rule, how often it was seen to hold."""
+    """What was found in one recording under one profile. ``covered`` counts, by rule, how often it was seen to hold,
+    ``coverage`` how often each state, row and pair of rows of a table was gone through."""
 
     name: str
     profile: str
@@ -60,6 +62,7 @@ class Judgement(msgspec.Struct, frozen=True, omit_defaults=True):
     """How many failures there are besides, like those that are told."""
     delivery: dict[str, int] = {}
     """How the lines came, as far as it is worth telling: by kind of event (`DELIVERY`), how often."""
+    coverage: dict[str, Counted] = {}
 
     def by_rule(self) -> dict[str, Verdict]:
         """The verdict on each rule that was looked at: the strongest of its findings, else pass if it was covered."""
@@ -83,6 +86,24 @@ DELIVERY = {
 """What is counted of how the lines came."""
 
 
+At = tuple[Any, ...]
+"""A place in the course of a judgement: these are compared."""
+
+STEPS = ("order", "unseen", "version", "object", "waited", "gone", "end")
+"""What is done at one place, in this order."""
+
+
+@dataclass(eq=False)
+class Outcome:
+    """What came of a check: what was seen to hold and gone through, where the object stands then; and how often the
+    same came without being counted yet."""
+
+    covers: Counter[tuple[str, ...]]
+    counted: dict[str, Counted]
+    standing: int
+    times: int = 1
+
+
 @dataclass
 class Case:
     """What all judges know, and what they have found."""
@@ -93,13 +114,20 @@ class Case:
     window: int = WINDOW
     place: int = 0
     """How many lines have been judged."""
-    waiting: deque[tuple[int, Callable[[], None]]] = field(default_factory=deque)
+    at: At = ()
+    """Where the judgement is, so that findings of several judges can be put into the order in which one finds them: the
+    place, and the step there (`STEPS`); in a check that has waited, where that was asked for."""
+    mine: bool = True
+    """Whether what is found now is for this judge to tell: there may be others (`conformance.shares`)."""
+    waiting: deque[tuple[int, At, bool, Callable[[], None]]] = field(default_factory=deque)
     """Checks that wait until the lines around one are known, each with the number of that."""
     on_gone: list[Callable[[str, str], None]] = field(default_factory=list)
     """Who keeps something of an object (by name and uid) that is to be forgotten."""
-    outcomes: Recent[Hashable, tuple[str, ...]] = field(default_factory=lambda: Recent(OUTCOMES))
-    """What was seen to hold by checks that ask for nothing but their key, by that."""
+    outcomes: dict[Hashable, Outcome] = field(default_factory=dict)
+    """The outcomes of checks that came to no finding, by all that these ask for."""
     findings: list[Finding] = field(default_factory=list)
+    places: list[At] = field(default_factory=list)
+    """Where each of them was found."""
     kinds: set[tuple[Verdict, tuple[str, ...]]] = field(default_factory=set)
     """The verdicts and rules of all findings."""
     untold: int = 0
@@ -116,6 +144,11 @@ class Case:
     """The machines that the cloud lists."""
     quiescent: int = 0
     """The line that says that nothing more will happen, if that still holds."""
+    walk: Walk = field(init=False)
+    """What the objects go through."""
+
+    def __post_init__(self) -> None:
+        self.walk = Walk(self.profile)
 
     def held(self, *rules: str) -> tuple[str, ...]:
         """Those of ``rules`` that hold in the profile."""
@@ -123,45 +156,78 @@ class Case:
 
     def cover(self, *rules: str) -> None:
         """Count rules as seen to hold, as far as they are of the profile."""
-        self.covers[rules] += 1
+        if self.mine:
+            self.covers[rules] += 1
 
     @property
     def covered(self) -> Counter[str]:
         """How often each rule of the profile was seen to hold."""
+        self._recount()
         found: Counter[str] = Counter()
         for rules, count in self.covers.items():
             for rule in self.held(*rules):
                 found[rule] += count
         return found
 
+    def count(self, kind: str, many: int = 1) -> None:
+        """Count how the lines came (`DELIVERY`)."""
+        if self.mine:
+            self.delivery[kind] += many
+
+    def begin(self, step: str, *, mine: bool) -> None:
+        """Begin a step of the judgement of a line, which is this judge's or not."""
+        self.at, self.mine = (self.place, STEPS.index(step)), mine
+
     def later(self, check: Callable[[], None]) -> None:
         """Make a check when the lines after this one are known, too: a window later, or at the end."""
-        self.waiting.append((self.place, check))
+        self.waiting.append((self.place, self.at, self.mine, check))
 
     def last(self, forget: Callable[[], None]) -> None:
         """Forget something when nothing waits any more that may ask for it."""
         self.later(partial(self.later, forget))
 
-    def once(self, key: Hashable, check: Callable[[], None]) -> None:
-        """Make a check that asks for nothing but what the key holds. If all is well, what was seen to hold is counted
-        again where the same is asked again; what is not well is looked at each time."""
-        if (known := self.outcomes.get(key)) is not None:
-            self.covers[known] += 1
+    def once(self, asked: Hashable, check: Callable[[], None], name: str = "") -> None:
+        """Make a check that asks for nothing but this, and for where the object ``name`` stands in its tables. If all
+        is well, what was seen to hold, and gone through, is counted again where the same is asked again; what is not
+        well is looked at each time."""
+        key = (asked, self.walk.standing(name))
+        if outcome := self.outcomes.get(key):
+            outcome.times += 1
+            if name:
+                self.walk.stands(name, outcome.standing)
             return
-        covers, found = self.covers, len(self.findings) + self.untold
-        self.covers = Counter()
+        covers, counted, found = self.covers, self.walk.counted, len(self.findings) + self.untold
+        self.covers, self.walk.counted = Counter(), defaultdict(Counted)
         try:
             check()
         finally:
-            covers.update(self.covers)
-            self.covers, outcome = covers, self.covers
+            outcome = Outcome(self.covers, self.walk.counted, self.walk.standing(name))
+            self.covers, self.walk.counted = covers, counted
+            self._count(outcome)
         if len(self.findings) + self.untold == found:
-            self.outcomes[key] = tuple(rule for rules in outcome.elements() for rule in rules)
+            if len(self.outcomes) == OUTCOMES:
+                self._recount()
+            self.outcomes[key] = outcome
+
+    def _count(self, outcome: Outcome) -> None:
+        """Count the outcome of a check as often as it came."""
+        for rules, count in outcome.covers.items():
+            self.covers[rules] += count * outcome.times
+        add(self.walk.counted, outcome.counted, outcome.times)
+        outcome.times = 0
+
+    def _recount(self) -> None:
+        """Count the outcomes that came again, and forget them."""
+        for outcome in self.outcomes.values():
+            self._count(outcome)
+        self.outcomes.clear()
 
     def check(self, *, at_end: bool = False) -> None:
         """Make the checks that have waited long enough; at the end all of them."""
         while self.waiting and (at_end or self.waiting[0][0] + self.window <= self.place):
-            self.waiting.popleft()[1]()
+            _, asked, self.mine, check = self.waiting.popleft()
+            self.at = (self.place, STEPS.index("waited"), asked)
+            check()
 
     def gone(self, name: str, uid: str) -> None:
         """An object is gone, and whatever could be told of it has been told."""
@@ -170,9 +236,12 @@ class Case:
 
     def find(self, finding: Finding) -> None:
         """Keep a finding. There may be very many, and one place may be enough to see why."""
+        if not self.mine:
+            return
         kind = (finding.verdict, finding.rules)
         if len(self.findings) < FINDINGS or kind not in self.kinds:
             self.findings.append(finding)
+            self.places.append(self.at)
             self.kinds.add(kind)
         else:
             self.untold += 1
@@ -182,8 +251,9 @@ class Case:
     ) -> None:
         """Something contradicts these rules. Nothing is found if none of them is of the profile."""
         held = self.held(*rules)
-        if held or not rules:
+        if self.mine and (held or not rules):
             self.find(Finding(Verdict.FAIL, held, name, reason, line, last_line, allowed))
+            self.walk.fail(name, held)
 
     def holds(self, ok: bool, rules: tuple[str, ...], name: str, reason: str, line: int, allowed: str = "") -> None:
         """One check: the rules are seen to hold, or something contradicts them."""

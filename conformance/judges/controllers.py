@@ -41,7 +41,7 @@ class ControllerJudge:
                   line)  # fmt: skip
         if seen.counted == len(self.active(seen)):
             self.case.cover("replication.count.status")
-        self.case.delivery["objects"] += seen.name not in self.last
+        self.case.count("objects", seen.name not in self.last)
         self.last[seen.name] = seen
         if seen.deleted:
             self.case.last(partial(self._retire, seen))

@@ -56,7 +56,7 @@ class EventJudge:
 
     def take(self, entry: Entry, seen: EventSeen) -> None:
         """Judge one event."""
-        if self.case.profile.name == "v0.17.0" and entry.framed:
+        if self.case.mine and self.case.profile.name == "v0.17.0" and entry.framed:
             page = self.book.pages[seen.object_name]
             of = (seen.reason, seen.source, seen.object_kind, seen.place, seen.namespace)
             self.case.once((*of, seen.object_uid == seen.object_name), partial(self._kind, entry.line, seen))

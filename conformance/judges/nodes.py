@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict, deque
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -53,20 +54,30 @@ class NodeJudge:
     """The records, by uid, that have had a condition Ready."""
     records: Counter[str] = field(default_factory=Counter)
     """How many records of a node were seen: each has a uid of its own."""
-    seen_some: bool = False
-    shown: set[str] = field(default_factory=set)
-    """Fields of nodes that were shown at least once."""
+    shown: set[str] | None = None
+    """Fields of nodes that were shown at least once; None if there was no node."""
 
     def take(self, entry: Entry, seen: NodeSeen) -> None:
         """Judge one observation of a node."""
-        line, self.seen_some = entry.line, True
+        line = entry.line
         known = self.nodes.get(seen.name)
         if known is None or (known.last and known.last.uid != seen.uid):
+            if known is not None and known.last is not None:
+                self.reported.discard(known.last.uid)
             self.records[seen.name] += 1
-            self.case.delivery["objects"] += 1
+            self.case.count("objects")
             self._record(line, seen)
             known = self.nodes[seen.name] = NodeOracle(self.case.profile)
-        self.shown |= {name for name in ("phase", "reachable") if getattr(seen, name) is not None}
+            self.case.walk.forget(f"node {seen.name}")
+        self.shown = self.shown or set()
+        if seen.phase is not None:
+            self.shown.add("phase")
+        if seen.reachable is not None:
+            self.shown.add("reachable")
+        if not self.case.mine:  # what others ask of it is kept
+            known.last = seen
+            self._keep(entry, seen)
+            return
         was, before = known.states, known.last
         explained = known.observe(seen)
         last_line = self.lines.get(seen.name, 0)
@@ -78,19 +89,21 @@ class NodeJudge:
             self.case.fail(explained.rules, f"node {seen.name}", explained.why, line, last_line, explained.allowed)
         else:
             shown = (seen.phase is None, seen.reachable is None, seen.ready is None, seen.deleted)
-            self.case.once(("node", was, known.states, *shown), partial(self._explained, seen, was, known.states))
+            check = partial(self._explained, seen, was, known.states)
+            self.case.once(("node", was, known.states, *shown), check, f"node {seen.name}")
+            if seen.deleted:
+                self.case.walk.forget(f"node {seen.name}")
         if self.case.profile.name == "v0.17.0":
             self._condition(line, seen)
             self._since(entry, seen, before)
         self._keep(entry, seen)
-        self.lines[seen.name] = line
-        if seen.deleted:
-            self.case.last(partial(self._retire, seen))
 
     def _explained(self, seen: NodeSeen, was: frozenset[str], states: frozenset[str]) -> None:
         """Count the rules of the simplest explanation as covered."""
         table = self.case.profile.node.flattened()
-        for row in oracle.shortest(table, was, frozenset((s, None) for s in states), frozenset()):
+        path = oracle.shortest(table, was, frozenset((s, None) for s in states), frozenset())
+        self.case.walk.take(f"node {seen.name}", table, path)
+        for row in path:
             if self._is_shown(row.rules, seen):
                 self.case.cover(*row.rules)
         if seen.phase is not None:
@@ -109,6 +122,9 @@ class NodeJudge:
         frames.append(Frame(self.case.place, entry.api_version, seen))
         while len(frames) > FRAMES and frames[0].place + 2 * self.case.window < self.case.place:
             frames.popleft()
+        self.lines[seen.name] = entry.line
+        if seen.deleted:
+            self.case.last(partial(self._retire, seen))
 
     def _retire(self, seen: NodeSeen) -> None:
         """Forget a node that is gone, unless it has come back."""
@@ -185,13 +201,14 @@ class NodeJudge:
         node = self.nodes.get(name or "")
         return name in self.case.down or (node is not None and node.last is not None and is_down(node.last))
 
-    def not_shown(self) -> None:
-        """What a recording cannot show is told as skipped: an unseen phase or condition is no failure."""
-        covered = self.case.covered
-        for rules, shown, what in (
-            (NODE_PHASE_RULES, "phase", "node phase (v0.17.0 never sets one: NODE-PHASE-2)"),
-            (REACHABLE_RULES, "reachable", "condition NodeReachable (v0.17.0 knows none: NODE-COND-1)"),
-        ):
-            unseen = tuple(r for r in self.case.held(*rules) if r not in covered)
-            if self.seen_some and unseen and shown not in self.shown and self.case.profile.name == "seed":
-                self.case.find(Finding(Verdict.SKIP, unseen, "nodes", f"the recording shows no {what}"))
+
+def not_shown(case: Case, shown: Sequence[set[str]], covered: Container[str]) -> None:
+    """What a recording cannot show is told as skipped: an unseen phase or condition is no failure. ``shown`` is what
+    each judge that has seen a node was shown of it."""
+    for rules, name, what in (
+        (NODE_PHASE_RULES, "phase", "node phase (v0.17.0 never sets one: NODE-PHASE-2)"),
+        (REACHABLE_RULES, "reachable", "condition NodeReachable (v0.17.0 knows none: NODE-COND-1)"),
+    ):
+        unseen = tuple(r for r in case.held(*rules) if r not in covered)
+        if shown and unseen and not any(name in fields for fields in shown) and case.profile.name == "seed":
+            case.find(Finding(Verdict.SKIP, unseen, "nodes", f"the recording shows no {what}"))

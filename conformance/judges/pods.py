@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from conformance import oracle
+from conformance.coverage import HOME
 from conformance.engine import EngineOracle, Ledger
 from conformance.exits import Exit, Exits
 from conformance.judges.case import Case
@@ -18,6 +19,7 @@ from conformance.recent import Recent
 from conformance.recordings import Entry
 from conformance.runtime import ContainerSeen, ControllerSeen, EngineSeen, PodSeen, SandboxSeen
 from model import container, pod
+from model.lts.table import Row
 
 PHASE_TABLE = frozenset(rule for decision in pod.DECISIONS for rule in decision.rules if rule.startswith("pod.phase."))
 """The rules by which the phase is made of the containers' states."""
@@ -34,6 +36,10 @@ class KnownPod:
     oracle: PodOracle
     engine: EngineOracle
     first: PodSeen
+    place: int = 0
+    """Where it was first seen."""
+    mine: bool = True
+    """Whether it is this judge's: of others it is only known that they are there, and in which phase."""
     line: int = 0
     version: int | None = None
     """The line and the version of the last observation."""
@@ -155,18 +161,24 @@ class PodJudge:
     def end(self) -> None:
         """The history ends."""
         for known in self.pods.values():
+            self.case.begin("gone", mine=known.mine)
+            self.case.at += (known.place,)
             self._end(known)
 
     def _end(self, known: KnownPod) -> None:
         for judge in self.on_end:
             judge(known)
 
-    def unseen(self, listed: Iterable[str]) -> int:
+    def unseen(self, listed: Iterable[str]) -> None:
         """A new list of all pods does not have some that were there: they went when no watch was there to see it."""
-        gone = [uid for uid, known in self.pods.items() if not known.deleted and uid not in set(listed)]
-        for uid in gone:
+        there = set(listed)
+        gone = [(uid, known) for uid, known in self.pods.items() if not known.deleted and uid not in there]
+        for uid, known in gone:
+            self.case.begin("unseen", mine=known.mine)
+            self.case.at += (known.place,)
+            self.case.count("unseen")
+            self.case.walk.forget(f"pod {known.first.name}")
             self.retire(uid)
-        return len(gone)
 
     # --- one observation --------------------------------------------------------------------------------------------
 
@@ -188,10 +200,11 @@ class PodJudge:
         if known is None:
             killed = frozenset(self.case.evidence.killed[seen.uid])
             of = PodOracle(self.case.profile, seen.policy, seen.members, killed=killed)
-            known = self.pods[seen.uid] = KnownPod(of, EngineOracle(of), seen)
+            known = self.pods[seen.uid] = KnownPod(of, EngineOracle(of), seen, self.case.place, self.case.mine)
             self.names[seen.name] = seen.uid
+            self.case.walk.forget(f"pod {seen.name}")
             self._unasked(line, seen)
-            self.case.delivery["objects"] += 1
+            self.case.count("objects")
             for earlier, event in self.early.pop(seen.uid, ()):
                 self.engine(earlier, event)
         name = f"pod {seen.name}"
@@ -210,6 +223,11 @@ class PodJudge:
             known.line = line
             return
         self._index(seen, before, known)
+        known.deleted = seen.deleted
+        if not self.case.mine:
+            known.oracle.last = seen
+            self._kept(entry, seen, known)
+            return
         self._binding(line, seen, before, known.line)
         self._address(line, seen, before, known.line)
         news = before is None or seen.containers != before.containers
@@ -237,14 +255,20 @@ class PodJudge:
             self.case.once(
                 (number, known.oracle.number, barred, *self._asked(seen, before)),
                 lambda: self._explained(seen, before, was, explained.belief, barred),
+                name,
             )
         if news:
             for container_name, incarnation, end in known.exits.note(line, seen, known.oracle):
                 self.on_exit(known, container_name, incarnation, end)
         if seen.deleted:
             self._deletion(line, seen, known)
+        self._kept(entry, seen, known)
+
+    def _kept(self, entry: Entry, seen: PodSeen, known: KnownPod) -> None:
+        """It was seen like this."""
+        known.line, known.version = entry.line, entry.api_version
+        if seen.deleted:
             self.case.last(partial(self.retire, seen.uid))
-        known.line, known.version = line, entry.api_version
 
     def _unasked(self, line: int, seen: PodSeen) -> None:
         """Who has created a pod that is new? If neither a user nor a controller has, one that was deleted is back."""
@@ -359,18 +383,24 @@ class PodJudge:
         self, seen: PodSeen, before: PodSeen | None, was: oracle.Belief, belief: oracle.Belief, barred: frozenset[str]
     ) -> None:
         """Count the rules of the simplest explanation as covered."""
-        known = self.pods[seen.uid].oracle
+        known, walk, name = self.pods[seen.uid].oracle, self.case.walk, f"pod {seen.name}"
         events: list[str] = []
+        paths: list[tuple[Row, ...]] = []
         for place in range(len(seen.members)):
             sources = frozenset(t[0] for members in was.values() for t in members[place])
             targets = frozenset(t for members in belief.values() for t in members[place])
-            for row in oracle.shortest(known.table, sources, targets, barred):
+            if all(pod.standing(r) == "DiskDied" for r in belief):  # which kills what has not ended by itself
+                targets = frozenset(t for t in targets if t[0] == "Killed") or targets
+            paths.append(walk.path(name, known.table, targets, sources, barred, place))
+            for row in paths[-1]:
                 self.case.cover(*row.rules)
                 events.append(row.event)
-        record = self.case.profile.record(("node",))
-        for row in oracle.shortest(record, frozenset(was), frozenset((r, None) for r in belief), barred):
+        record = self.case.profile.record((HOME,))
+        of_record = walk.path(name, record, frozenset((r, None) for r in belief), frozenset(was), barred)
+        for row in of_record:
             self.case.cover(*row.rules)
             events.append(row.event.partition("@")[0])
+        walk.pod(name, seen.policy, paths, of_record, (before.phase if before else "Pending", seen.phase))
         if before is None or events or before.phase != seen.phase:
             old = before.phase if before else "Pending"
             for phase_row in self.case.profile.phases[seen.policy].rows:
@@ -390,9 +420,7 @@ class PodJudge:
             self.case.cover("pod.binding.never-moved", "pod.concept.one-host")
 
     def _deletion(self, line: int, seen: PodSeen, known: KnownPod) -> None:
-        known.deleted = True
-        name = f"pod {seen.name}"
-        evidence = self.case.evidence
+        name, evidence, went = f"pod {seen.name}", self.case.evidence, ""
         by_user = evidence.deleted_by_user(seen)
         terminal = seen.phase in pod.TERMINAL
         stays = bool(self.case.held("pod.life.record-deleted-by-hand")) and seen.node in evidence.by_hand
@@ -415,12 +443,18 @@ class PodJudge:
                 self.case.fail(rules, name, "vanishes though nobody deleted it", line, known.line)
             elif on_ended and not by_user:
                 self.case.cover("node.phase.terminated.pods-deleted", "pod.life.dead-node-deletes")
+                went = "node_terminated"
             elif not terminal or by_user:
                 self.case.cover("pod.life.not-by-itself")
+                went = "delete"
+            else:
+                went = "expire"
         elif unexplained:
             self.case.fail(rules, name, "vanishes though nobody deleted it", line, known.line)
         else:
-            self.case.cover("pod.life.evicted" if was_lost and not by_user else "pod.life.deleted-at-once")
+            went = "evict" if was_lost and not by_user else "delete"
+            self.case.cover("pod.life.evicted" if went == "evict" else "pod.life.deleted-at-once")
+        self.case.walk.gone(name, seen.policy, seen.phase, sorted(known.oracle.belief), went)
 
     def _staying(self, seen: PodSeen, too_early: bool) -> tuple[str, ...]:
         """What else says that a pod that vanishes by itself should have stayed."""
@@ -454,6 +488,9 @@ class PodJudge:
 
     def engine(self, entry: Entry, seen: EngineSeen) -> None:
         """Judge one event of the engine."""
+        if not self.case.mine:
+            self.expect(seen.uid, seen.pod)
+            return
         line = entry.line
         self.statuses.engine(seen)
         known = self.pods.get(seen.uid)
@@ -476,6 +513,8 @@ class PodJudge:
     def sandbox(self, entry: Entry, seen: SandboxSeen) -> None:
         """Judge one event of the engine about a sandbox: one that has died is replaced, not started again."""
         self.expect(seen.uid, seen.pod)
+        if not self.case.mine:
+            return
         ended = self.sandboxes[seen.uid]
         if seen.action in ("create", "start"):
             rules = ("pod.restart.sandbox-died", "pod.sharing.pause-container")

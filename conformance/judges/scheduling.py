@@ -39,18 +39,19 @@ class ScheduleJudge:
 
     def _binding(self, known: KnownPod) -> None:
         """Judge a binding that was seen."""
-        version, node = known.bound, known.node
+        version, node, name = known.bound, known.node, f"pod {known.first.name}"
+        frames = self.pods.nodes.frames.get(node or "", ())
+        last = next((frame.seen for frame in reversed(frames) if frame.before(version)), None)
         by_scheduler = any(event.reason == "scheduled" for _, event in self.book.of(known.first))
-        frames = [f.seen for f in self.pods.nodes.frames.get(node or "", ()) if f.before(version)]
-        if not (version and by_scheduler and frames):
+        if not (version and by_scheduler and last):
             return
-        rules, name = ("scheduler.candidate.ready",), f"pod {known.first.name}"
-        if is_candidate(frames[-1]):
+        rules = ("scheduler.candidate.ready",)
+        if is_candidate(last):
             self.case.cover(*rules)
-        elif not any(map(is_candidate, frames)) and any(
+        elif not any(is_candidate(frame.seen) for frame in frames if frame.before(version)) and any(
             at < version and self.case.gapless(at, version) for at in self.none_known
         ):
-            state = "unschedulable" if frames[-1].unschedulable else f"Ready={frames[-1].ready}"
+            state = "unschedulable" if last.unschedulable else f"Ready={last.ready}"
             reason = f"is bound to {node}, which is {state}, when the scheduler has just said that it knows no node"
             self.case.fail(rules, name, reason, known.bound_line, 0, "unbound")
 

@@ -11,8 +11,9 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from functools import partial
 
+from conformance import recent
 from conformance.judges.case import Case
-from conformance.recent import MOST, Recent
+from conformance.recent import Recent
 from conformance.recordings import Entry
 from conformance.runtime import ContainerSeen, EngineSeen, PodSeen
 from model import container
@@ -48,7 +49,7 @@ class StatusJudge:
         born = account.born[seen.container]
         if seen.action == "create" and seen.instance not in born:
             born.append(seen.instance)
-            del born[:-MOST]
+            del born[: -recent.MOST]
 
     def take(self, entry: Entry, seen: PodSeen, before: PodSeen | None) -> None:
         """Judge the statuses of one observation of a pod. Only a frame of the API has all that a status must have."""

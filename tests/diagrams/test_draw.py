@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from diagrams.draw import SUFFIXES, draw, graph, meanings, mermaid, stem
+from conformance.coverage import Counted
+from diagrams.draw import SUFFIXES, draw, draw_coverage, graph, inline, meanings, mermaid, stem
 from model.lts.table import Row, Table
 from model.profiles import PROFILES, Profile
 
@@ -222,3 +223,82 @@ def test_a_dot_that_fails_is_like_none(tmp_path: Path, monkeypatch: pytest.Monke
     written = draw(tmp_path / "out", list(PROFILES.values())[:1], say=said.append)
     assert len(said) == 1
     assert {path.suffix for path in written} == {".dot", ".mmd"}
+
+
+# --- what a run went through ----------------------------------------------------------------------------------------
+
+SEED = PROFILES["seed"]
+COVERED = {
+    "container/Never": Counted(
+        {"Waiting": 2, "Running": 2, "Completed": 1},
+        {"Waiting --start--> Running": 2, "Running --exit_zero--> Completed": 1},
+        {},
+        {"Running --exit_failure--> Error": 3},
+    ),
+    "pod/Never": Counted({"Pending": 3}, {"Pending --bind--> Pending": 2}),
+    "node/NodeReady": Counted({"Unknown": 7}, {"Unknown --ready--> True": 5}),
+}
+
+
+def drawn_line(table: Table, *names: str) -> str:
+    """The line of the DOT text for one state, or for the edge between two."""
+    source: str = graph(SEED, table, COVERED).source
+    [line] = [line for line in source.splitlines() if line.startswith(f"\t{' -> '.join(names)} [")]
+    return line
+
+
+def test_a_coverage_is_drawn_with_counts_and_with_lines_that_differ() -> None:
+    """Never by colour alone: solid, dashed, thick; and each says how often."""
+    table = SEED.containers["Never"]
+    covered, failed = drawn_line(table, "Waiting", "Running"), drawn_line(table, "Running", "Error")
+    uncovered = drawn_line(table, "Running", "Killed")
+    assert "start 2×" in covered
+    assert "dashed" not in covered
+    assert "kill 0×" in uncovered
+    assert "style=dashed" in uncovered
+    assert "exit_failure 0× ✘3" in failed
+    assert "penwidth=3" in failed
+    assert "2×" in drawn_line(table, "Running")
+    assert "dashed" not in drawn_line(table, "Running")
+    assert "dashed" in drawn_line(table, "Killed")
+    assert len({line.partition(' color="')[2][:7] for line in (covered, uncovered, failed)}) == 3
+
+
+def test_an_event_that_leaves_a_state_as_it_is_has_its_count_inside() -> None:
+    pending = drawn_line(SEED.phases["Never"], "Pending")
+    assert "bind 2×" in pending
+    assert "start 0×" in pending
+
+
+def test_a_region_has_the_counts_of_its_own_table() -> None:
+    source = graph(SEED, SEED.node, COVERED).source
+    assert "ready 5×" in source
+    assert "reachable 0×" in source
+    assert "check_in 0×" in source
+    assert source.count("7×") == 1
+
+
+def test_without_a_coverage_nothing_is_counted() -> None:
+    assert all("×" not in graph(SEED, table).source for table in SEED.tables())
+
+
+@needs_dot
+def test_the_pictures_of_a_coverage_say_whose_it_is_and_what_the_lines_mean(tmp_path: Path) -> None:
+    written = draw_coverage(tmp_path, SEED, [SEED.containers["Never"], SEED.node], COVERED, "mine <1>")
+    assert {path.name for path in written} == {
+        f"{name}.{suffix}" for name in ("container-never", "node") for suffix in ("svg", "png", "dot")
+    }
+    text = (tmp_path / "seed" / "container-never.svg").read_text(encoding="utf-8")
+    for words in ("mine &lt;1&gt;", "covered, and how often", "not covered (0×)", "a failure was found at it"):
+        assert words in text
+
+
+@needs_dot
+@pytest.mark.parametrize("table", SEED.tables()[:9], ids=stem)
+def test_a_picture_for_a_page_brings_no_ids_and_nothing_from_elsewhere(table: Table) -> None:
+    text = inline(SEED, table, COVERED)
+    assert text.startswith("<svg")
+    assert text.rstrip().endswith("</svg>")
+    assert ' id="' not in text
+    assert "<title" not in text
+    assert text.count("http") == len(re.findall(r'xmlns(:xlink)?="http://www.w3.org/', text))
