@@ -1,7 +1,7 @@
 """Wrong builds that err only after several things have happened in one order: no single fault betrays them.
 
 The suite's scenarios are each about one thing and do not find them; `kubephase explore` has to. They are hidden: only
-``--list-faults --all`` shows them, and `kubephase faults` leaves them out. Each says in its words what must happen first.
+``--list-faults --all`` shows them, and `kubephase faults` leaves them out. Each says what must happen first.
 """
 
 from __future__ import annotations
@@ -14,7 +14,18 @@ from adapters.simulated_controllers import NodeController, ReplicationController
 from adapters.simulated_kubelet import Cut, Kubelet
 from adapters.simulated_machine import Container, LocalPod
 from adapters.wrong_builds import (
-    COUNTED, DELETED, DISK, FINAL, KEPT, MOMENT, SEED, STAYS, WAITS, Part, Resetting, wrong,
+    COUNTED,
+    DELETED,
+    DISK,
+    FINAL,
+    KEPT,
+    MOMENT,
+    SEED,
+    STAYS,
+    WAITS,
+    Part,
+    Resetting,
+    wrong,
 )  # fmt: skip
 from conformance.runtime import WrongBuild
 
@@ -97,29 +108,22 @@ class NewKubeletInTheDarkReturnsDeletedPods(Kubelet):
 # --- ends of containers, and something before -----------------------------------------------------------------------
 
 
-class _Final(Kubelet):
-    """Some pairs of ends are not followed by a restart."""
-
-    def is_final(self, before: Container, now: Container) -> bool:
-        raise NotImplementedError
-
-    def _restarts(self, pod: LocalPod, container: Container) -> bool:
-        before = container.previous
-        return super()._restarts(pod, container) and not (before and self.is_final(before, container))
-
-
 @compound("failure-after-oom-is-final", "a container that fails after it was out of memory is not restarted any more",
           FAILURE, "pod.restart.oom")  # fmt: skip
-class FailureAfterOomIsFinal(_Final):
-    def is_final(self, before: Container, now: Container) -> bool:
-        return before.oom and not now.oom and now.exit_code != 0
+class FailureAfterOomIsFinal(Kubelet):
+    def _restarts(self, pod: LocalPod, container: Container) -> bool:
+        before = container.previous
+        is_final = before is not None and before.oom and not container.oom and container.exit_code != 0
+        return super()._restarts(pod, container) and not is_final
 
 
-@compound("kill-after-kill-by-engine-is-final", "a container that is killed after it was killed through its engine is "
+@compound("second-kill-by-engine-is-final", "a container that is killed through its engine twice in a row is "
           "not restarted any more", FAILURE)  # fmt: skip
-class KillAfterKillByEngineIsFinal(_Final):
-    def is_final(self, before: Container, now: Container) -> bool:
-        return before.killer == "kill-by-engine" and self.end_of(now) == "kill"
+class SecondKillByEngineIsFinal(Kubelet):
+    def _restarts(self, pod: LocalPod, container: Container) -> bool:
+        before = container.previous
+        is_final = before is not None and before.killer == container.killer == "kill-by-engine"
+        return super()._restarts(pod, container) and not is_final
 
 
 # --- disks, and something else --------------------------------------------------------------------------------------
@@ -179,7 +183,7 @@ class DeletedWithFullDiskReturns(Api):
 # --- nodes that are lost, and something else ------------------------------------------------------------------------
 
 
-@compound("restart-while-lost-shortens-next-time-out", "a node that was lost while the node controller was restarted is "
+@compound("restart-while-lost-shortens-next-time-out", "a node that was lost when the node controller was restarted is "
           "given up at once when it is lost again", *WAITS, *FINAL)  # fmt: skip
 class RestartWhileLostShortensNextTimeOut(NodeController):
     @cached_property
@@ -203,8 +207,8 @@ class RestartWhileLostShortensNextTimeOut(NodeController):
         return 0.1 if node.name in self._returned else super()._patience(node)
 
 
-@compound("node-that-was-cut-keeps-pods-when-it-ends", "the pods of a node that ends stay as they are if it was cut off "
-          "once and came back", *DELETED)  # fmt: skip
+@compound("node-that-was-cut-keeps-pods-when-it-ends", "the pods of a node that ends stay as they are if it was cut "
+          "off once and came back", *DELETED)  # fmt: skip
 class NodeThatWasCutKeepsPodsWhenItEnds(NodeController):
     @cached_property
     def _cut(self) -> set[str]:

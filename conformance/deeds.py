@@ -1,4 +1,4 @@
-"""Stories: what is done to a cluster, deed by deed, as a value that can be run, compared, made smaller, and written down.
+"""Stories: what is done to a cluster, deed by deed, as a value that can be run, compared, made smaller and written.
 
     node n1 · pod p1 (Always; c1) · 10 s later: cut-node n1 · delete p1 · 10 s later: heal-node n1
 
@@ -9,13 +9,14 @@ its history is judged. It can be written as a file (`kubephase replay`), and as 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
 
 from conformance.history import Action, Record
-from conformance.runtime import FAULTS, Fault, Policy, Refused
+from conformance.runtime import FAULTS, Policy, Refused
 from conformance.scenario import Run, Scenario
 from conformance.workload import RunOn, Workload
 
@@ -35,7 +36,16 @@ KINDS: dict[str, str] = {
 
 OF_NODES = frozenset(kind for kind in FAULTS if kind.endswith(("-node", "-kubelet", "-node-inbound")))
 OF_PODS = frozenset(
-    {"delete", "kill-container", "kill-by-engine", "kill-sandbox", "out-of-memory", "break-disk", "fill-disk", "mend-disk"}
+    {
+        "delete",
+        "kill-container",
+        "kill-by-engine",
+        "kill-sandbox",
+        "out-of-memory",
+        "break-disk",
+        "fill-disk",
+        "mend-disk",
+    }
 )
 OF_CONTROLLERS = frozenset({"controller", "scale"})
 NEEDS = {"controller": ("replication",), "scale": ("replication", "scaling")}
@@ -151,10 +161,10 @@ def without(story: Story, *places: int) -> Story:
     return Story(tuple(deeds), story.seed)
 
 
-def accepted(story: Story, records: list[Record]) -> Story:
-    """The story without the deeds that the runtime refused when this history was recorded."""
+def refused(records: Sequence[Record]) -> frozenset[int]:
+    """Which deeds, by place, the runtime refused when this history of a story was recorded."""
     actions = [record for record in records if isinstance(record, Action)]
-    return without(story, *(n for n, action in enumerate(actions[: len(story.deeds)]) if action.refused is not None))
+    return frozenset(place for place, action in enumerate(actions) if action.refused is not None)
 
 
 # --- as a file ------------------------------------------------------------------------------------------------------
@@ -197,14 +207,14 @@ def load(path: Path) -> StoryFile:
 # --- as a scenario in Python ----------------------------------------------------------------------------------------
 
 
-def python(file: StoryFile, refused: frozenset[int] = frozenset()) -> str:
-    """A module with the story as a scenario. ``refused`` are the deeds, by place, that the runtime refused."""
+def python(file: StoryFile, not_done: frozenset[int] = frozenset()) -> str:
+    """A module with the story as a scenario. ``not_done`` are the deeds, by place, that the runtime refused."""
     story = file.story
     words = {type(step).__name__ for d in story.deeds for w in d.workloads for step in w}
     fault = f" --runtime-fault {file.fault}" if file.fault else ""
     seed = f" --runtime-seed {story.seed}" if story.seed else ""
-    quoted = [f'"{rule}"' for rule in file.rules]
-    needs = [f"needs={story.needs!r}"] if story.needs else []
+    claims = [*map(_quoted, file.rules), f"policies=({_quoted(story.policy)},)"]
+    claims += [f"needs=({', '.join(map(_quoted, story.needs))},)"] if story.needs else []
     lines = [
         '"""A story that kubephase explore has found and made as short as it could.',
         "",
@@ -213,14 +223,16 @@ def python(file: StoryFile, refused: frozenset[int] = frozenset()) -> str:
         f"    pytest --runtime {file.runtime} --runtime-profile {file.profile}{fault}{seed} test_{SECTION}.py",
         '"""',
         "",
-        *(["import contextlib", "", "from conformance.runtime import Refused"] if refused else []),
+        *(["import contextlib", "", "from conformance.runtime import Refused"] if not_done else []),
         "from conformance.scenario import Run, scenario",
         *([f"from conformance.workload import {', '.join(sorted(words))}"] if words else []),
         "",
         "",
-        f"@scenario({', '.join([*quoted, f'policies=({story.policy!r},)', *needs])})",
+        "@scenario(",
+        *(f"    {claim}," for claim in claims),
+        ")",
         f"def test_{SCENARIO}(run: Run) -> None:",
-        *(f"    {line}" for place, deed in enumerate(story.deeds) for line in _lines(deed, place in refused)),
+        *(f"    {line}" for place, deed in enumerate(story.deeds) for line in _lines(deed, place in not_done)),
         "",
     ]
     return "\n".join(lines)
@@ -230,28 +242,35 @@ def _one_line(text: str) -> str:
     return " ".join(text.replace("\\", "/").replace('"""', "'").split())
 
 
-def _lines(deed: Deed, refused: bool) -> Iterator[str]:
+def _quoted(text: str | None) -> str:
+    """As Python has it, with the quotes of the scenarios of the suite."""
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _lines(deed: Deed, is_refused: bool) -> Iterator[str]:
     if deed.wait:
         yield f"run.let_pass({deed.wait!r})"
-    if refused:
+    if is_refused:
         yield "with contextlib.suppress(Refused):"
-    yield f"{'    ' * refused}{_call(deed)}"
+    yield f"{'    ' * is_refused}{_call(deed)}"
 
 
 def _call(deed: Deed) -> str:
     workloads = [repr(workload) for workload in deed.workloads]
     match deed.kind:
         case "node":
-            return f"run.new_node({deed.target!r})"
+            return f"run.new_node({_quoted(deed.target)})"
         case "pod":
-            return f"run.pod({', '.join([*workloads, f'name={deed.target!r}', f'policy={deed.policy!r}'])})"
+            return (
+                f"run.pod({', '.join([*workloads, f'name={_quoted(deed.target)}', f'policy={_quoted(deed.policy)}'])})"
+            )
         case "controller":
-            named = f"wanted={deed.wanted}, name={deed.target!r}, policy={deed.policy!r}"
+            named = f"wanted={deed.wanted}, name={_quoted(deed.target)}, policy={_quoted(deed.policy)}"
             return f"run.controller({', '.join([*workloads, named])})"
         case "scale":
-            return f"run.scale({deed.target!r}, {deed.wanted})"
+            return f"run.scale({_quoted(deed.target)}, {deed.wanted})"
         case "delete":
-            return f"run.delete({deed.target!r})"
+            return f"run.delete({_quoted(deed.target)})"
         case _:
-            container = [repr(deed.container)] if deed.container else []
-            return f"run.inject({', '.join([repr(deed.kind), repr(deed.target), *container])})"
+            container = [_quoted(deed.container)] if deed.container else []
+            return f"run.inject({', '.join([_quoted(deed.kind), _quoted(deed.target), *container])})"

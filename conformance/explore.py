@@ -1,8 +1,8 @@
 """Exploration: Hypothesis makes stories up, a runtime lives them, the judge judges, and what fails is made short.
 
-Why stories and no state machine that draws while it acts: on a real engine a deed takes seconds. A story is a value, so
-that its verdict can be kept and is never asked for twice, several stories can be lived side by side in clusters of their
-own, and a shorter one runs nothing but itself. Hypothesis makes the stories up and steers them (`hypothesis.target`)
+Why stories and no state machine that draws while it acts: on a real engine a deed takes seconds. A story is a value:
+its verdict can be kept and is never asked for twice, several stories can be lived side by side in clusters of their own,
+and a shorter one runs nothing but itself. Hypothesis makes the stories up and steers them (`hypothesis.target`)
 towards rows that were rarely seen; its example database keeps those that failed, as stories: they are tried first.
 
 A story that fails is made shorter by leaving deeds out, one or two at a time, then containers, steps and waits, as long
@@ -10,7 +10,7 @@ as it fails by one of the same rules; as many attempts at a time as there are jo
 deeds can be left out.
 
 The budget: two thirds of it for making stories up, and what is then left for making a failure shorter. A failure ends
-the first part at once. What runs when the time is over is waited for, or stopped where the runtime's clock is the wall's.
+the first part at once. What still runs when the time is over is stopped.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from __future__ import annotations
 import itertools
 import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -31,7 +31,8 @@ from hypothesis import strategies as st
 from hypothesis.database import ExampleDatabase
 
 from conformance import recordings, runner
-from conformance.deeds import OF_NODES, OF_PODS, Deed, Story, accepted, canonical, without
+from conformance.coverage import Counted
+from conformance.deeds import OF_NODES, OF_PODS, Deed, Story, canonical, refused, without
 from conformance.history import Record
 from conformance.judge import Judgement, judge
 from conformance.runner import Settings
@@ -57,7 +58,7 @@ FAMILIES: tuple[tuple[str, ...], ...] = (
     ("stop-kubelet", "restart-kubelet"),
     ("restart-controller",),
     ("terminate-node", "node"),
-    ("cordon-node", "uncordon-node"),
+    ("cordon-node", "uncordon-node", "delete-node"),
     ("delete-node", "node"),
     ("kill-container",),
     ("kill-by-engine",),
@@ -186,11 +187,11 @@ def _details(draw: st.DrawFn, deed: Deed, scene: _Scene) -> dict[str, Any]:
             return {}
 
 
-PREFIX = {kind: "n" for kind in OF_NODES} | {"scale": "rc"} | dict.fromkeys(OF_PODS, "p")
+PREFIX = dict.fromkeys(OF_NODES, "n") | {"scale": "rc"} | dict.fromkeys(OF_PODS, "p")
 """How the names begin of what a kind of deed is done to."""
 
-NOT_IN = {"seed": ("cordon-node", "uncordon-node"), "v0.17.0": ("break-disk",)}
-"""Deeds that mean nothing under a profile."""
+NOT_IN = {"seed": ("cordon-node", "uncordon-node", "delete-node"), "v0.17.0": ("break-disk",)}
+"""Deeds of which a profile says nothing."""
 
 
 def is_possible(family: tuple[str, ...], about: About, profile: str) -> bool:
@@ -245,7 +246,7 @@ class Explored:
     for whose verdict was known. ``others`` are failures by other rules, not made shorter."""
 
     verdicts: Counter[str] = field(default_factory=Counter)
-    rows: dict[str, Counter[str]] = field(default_factory=dict)
+    coverage: dict[str, Counted] = field(default_factory=lambda: defaultdict(Counted))
     found: Told | None = None
     shortest: Told | None = None
     told: int = 0
@@ -258,11 +259,6 @@ class Explored:
     found_after: float | None = None
     whole: bool = True
     """Whether the failure could be made as short as possible before the budget was used up."""
-
-
-def rows_of(judgement: Judgement) -> Mapping[str, Mapping[str, int]]:
-    """How often each row of each table was gone through."""
-    return {name: counted.rows for name, counted in getattr(judgement, "coverage", {}).items()}
 
 
 class _Enough(BaseException):
@@ -359,9 +355,17 @@ class Explorer:
         if jobs == 1:
             self._made_up(self.settings.seed, each[0])
             return
+        seeds = {self.settings.seed + n: many for n, many in enumerate(each) if many}
         with ThreadPoolExecutor(jobs) as pool:
-            for future in [pool.submit(self._made_up, self.settings.seed + n, many) for n, many in enumerate(each) if many]:
-                future.exception()  # `_Enough` of one is that of all
+            running = [pool.submit(self._made_up, *one) for one in seeds.items()]
+            try:
+                problems = [future.exception() for future in running]
+            except BaseException:
+                self._stop.set()
+                raise
+        for problem in problems:
+            if problem is not None and not isinstance(problem, _Enough):  # `_Enough` of one is that of all
+                raise problem
 
     def _made_up(self, seed: int, examples: int) -> None:
         @hypothesis.seed(seed)
@@ -378,7 +382,7 @@ class Explorer:
         check()
 
     def _take(self, story: Story) -> float:
-        """Live a story, unless it is enough, and remember what came of it; how rare the rows are that it went through."""
+        """Live a story, unless it is enough, and remember what came of it. How rare the rows are that it visited."""
         if self.explored.found is not None or not self._left(GENERATION):
             raise _Enough
         told = self.tell(story)
@@ -386,10 +390,10 @@ class Explorer:
         with self._lock:
             explored.told += 1
             explored.verdicts[str(told.judgement.verdict)] += 1
-            for table, counts in rows_of(told.judgement).items():
-                seen = explored.rows.setdefault(table, Counter())
-                rarity += sum(1 / (1 + seen[row]) for row in counts)
-                seen.update(counts)
+            for table, counted in told.judgement.coverage.items():
+                total = explored.coverage[table]
+                rarity += sum(1 / (1 + total.rows.get(row, 0)) for row in counted.rows)
+                total.add(counted)
             if told.rules and explored.found is None:
                 explored.found = explored.shortest = told
                 self._stop.set()
@@ -403,7 +407,7 @@ class Explorer:
     def _shorten(self, told: Told) -> None:
         """As long as a smaller story fails by one of the same rules, it is that one."""
         wanted = told.rules
-        self._try(iter([accepted(told.story, list(told.records))]), wanted)
+        self._try(iter([without(told.story, *refused(told.records))]), wanted)
         while self._try(smaller(self._shortest, is_virtual(self.about)), wanted):
             pass
 

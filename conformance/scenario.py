@@ -152,9 +152,7 @@ def all_scenarios() -> list[Scenario]:
     return found
 
 
-def selected(
-    profile: str, prefixes: tuple[str, ...] = (), among: Sequence[Scenario] | None = None
-) -> list[Scenario]:
+def selected(profile: str, prefixes: tuple[str, ...] = (), among: Sequence[Scenario] | None = None) -> list[Scenario]:
     """The scenarios that check a rule of the profile under one of ``prefixes`` (all rules if there are none): of the
     suite, or of those given.
 
