@@ -87,24 +87,6 @@ class NewKubeletForgetsWaitingRestart(Resetting):
         super().start(clean)
 
 
-@compound("new-kubelet-in-the-dark-returns-deleted-pods", "a kubelet that is replaced while its node is cut off brings "
-          "pods back that were deleted meanwhile", STAYS)  # fmt: skip
-class NewKubeletInTheDarkReturnsDeletedPods(Kubelet):
-    _is_confused = False
-
-    def start(self, clean: bool) -> None:
-        self._is_confused = self.cut == "both"
-        super().start(clean)
-
-    def _come_online(self) -> None:
-        for pod in self.pods.values() if self._is_confused and self._sends else ():
-            record = pod.record
-            if record.gone and record.spec.name not in self._api.pods:
-                self._api.pods[record.spec.name], record.gone = record, False
-                self._api.publish_pod(record)
-        super()._come_online()
-
-
 # --- ends of containers, and something before -----------------------------------------------------------------------
 
 

@@ -19,7 +19,7 @@ import itertools
 import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -51,7 +51,9 @@ was done to be noticed and told, and shorter than any time-out."""
 REAL_WAITS = (2.0, 0.5, 0.0, 4.0)
 """The same where a second is a second. To them comes one that is longer than the runtime's time-out."""
 
-FAMILIES: tuple[tuple[str, ...], ...] = (
+Family = tuple[str, ...]
+
+FAMILIES: tuple[Family, ...] = (
     ("cut-node", "heal-node"),
     ("cut-node-inbound", "heal-node"),
     ("stop-kubelet", "start-kubelet"),
@@ -150,13 +152,13 @@ class _Scene:
 
 
 @st.composite
-def stories(draw: st.DrawFn, about: About, profile: str) -> Story:
-    """A node, a pod or more, and deeds of a few families, as far as the runtime is capable of them and as they have
-    something to be done to."""
+def stories(draw: st.DrawFn, about: About, weights: Mapping[Family, int]) -> Story:
+    """A node, a pod or more, and deeds of a few families, those of more weight more often, as they have something to be
+    done to."""
     waits = st.sampled_from(waits_of(about))
-    possible = [family for family in FAMILIES if is_possible(family, about, profile)]
-    number = min(draw(st.integers(*FAMILIES_OF_A_STORY)), len(possible))
-    families = draw(st.lists(st.sampled_from(possible), min_size=number, max_size=number, unique=True))
+    number = min(draw(st.integers(*FAMILIES_OF_A_STORY)), len(weights))
+    weighted = [family for family, weight in weights.items() for _ in range(weight)]
+    families = draw(st.lists(st.sampled_from(weighted), min_size=number, max_size=number, unique=True))
     kinds = list(dict.fromkeys(kind for family in families for kind in family))
     begin = ["node", *draw(st.sampled_from((["pod"], ["pod"], ["pod", "pod"], ["node", "pod"])))]
     scene, deeds = _Scene(), []
@@ -235,6 +237,9 @@ class Limits:
     steer: bool = True
 
 
+ROUND, SEEDS = 50, 1000
+"""Stories after which the weights are looked at again; and how far the seeds of two rounds are apart."""
+
 GENERATION = 2 / 3
 """The share of the budget in which stories are made up; the rest is for making a failure shorter."""
 
@@ -277,6 +282,8 @@ class Explorer:
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._known: dict[Story, Future[Told]] = {}
+        self._visited: list[tuple[frozenset[str], frozenset[tuple[str, str]]]] = []
+        """The kinds of deeds of each story, and the rows that it went through, with their tables."""
 
     # --- one story --------------------------------------------------------------------------------------------------
 
@@ -368,39 +375,59 @@ class Explorer:
                 raise problem
 
     def _made_up(self, seed: int, examples: int) -> None:
-        @hypothesis.seed(seed)
-        @hypothesis.settings(
-            max_examples=examples, database=None, deadline=None, suppress_health_check=list(HealthCheck),
-            phases=[Phase.generate, Phase.target],
-        )  # fmt: skip
-        @hypothesis.given(stories(self.about, self.profile.name))
-        def check(story: Story) -> None:
-            rarity = self._take(story)
-            if self.limits.steer:
-                hypothesis.target(rarity, label="rarely visited rows")
+        """Round by round, each with the weights that the rounds before it suggest."""
+        for number in itertools.count():
+            many = min(ROUND, examples - number * ROUND)
+            if many <= 0:
+                return
 
-        check()
+            @hypothesis.seed(seed + SEEDS * number)
+            @hypothesis.settings(
+                max_examples=many, database=None, deadline=None, suppress_health_check=list(HealthCheck),
+                phases=[Phase.generate],
+            )  # fmt: skip
+            @hypothesis.given(stories(self.about, self._weights()))
+            def check(story: Story) -> None:
+                self._take(story)
 
-    def _take(self, story: Story) -> float:
+            check()
+
+    def _weights(self) -> dict[Family, int]:
+        """How often each family is to be chosen: those most in whose stories rows were visited that rarely are."""
+        possible = [family for family in FAMILIES if is_possible(family, self.about, self.profile.name)]
+        if not self.limits.steer:
+            return dict.fromkeys(possible, 1)
+        with self._lock:
+            total = self.explored.coverage
+            worth: dict[Family, list[float]] = {family: [] for family in possible}
+            for kinds, rows in self._visited:
+                rarity = max((1 / total[table].rows[row] for table, row in rows), default=0.0)
+                for family in possible:
+                    if kinds & set(family):
+                        worth[family].append(rarity)
+        mean = {family: sum(some) / len(some) if some else 1.0 for family, some in worth.items()}
+        ranked = sorted(possible, key=lambda family: mean[family])
+        return {family: 1 + 3 * ranked.index(family) // len(ranked) for family in possible}
+
+    def _take(self, story: Story) -> None:
         """Live a story, unless it is enough, and remember what came of it. How rare the rows are that it visited."""
         if self.explored.found is not None or not self._left(GENERATION):
             raise _Enough
         told = self.tell(story)
-        explored, rarity = self.explored, 0.0
+        explored = self.explored
         with self._lock:
             explored.told += 1
             explored.verdicts[str(told.judgement.verdict)] += 1
             for table, counted in told.judgement.coverage.items():
-                total = explored.coverage[table]
-                rarity += sum(1 / (1 + total.rows.get(row, 0)) for row in counted.rows)
-                total.add(counted)
+                explored.coverage[table].add(counted)
+            rows = frozenset((table, row) for table, one in told.judgement.coverage.items() for row in one.rows)
+            self._visited.append((frozenset(deed.kind for deed in story.deeds), rows))
             if told.rules and explored.found is None:
                 explored.found = explored.shortest = told
                 self._stop.set()
         self._say(f"{told.judgement.verdict} {len(story.deeds)} deeds")
         if told.rules:
             raise _Enough
-        return rarity
 
     # --- a shorter story --------------------------------------------------------------------------------------------
 
