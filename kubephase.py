@@ -767,6 +767,12 @@ FAULT_OPTION = click.option(
     help="Stories side by side.  [default: 1 where time is virtual, else as many as conform runs]",
 )
 @SEED_OPTION
+@click.option(
+    "--without",
+    multiple=True,
+    metavar="KIND",
+    help="No deeds of this kind, such as kill-by-engine (may be repeated): what they do is known to be wrong.",
+)
 @click.option("--no-steering", is_flag=True, help="Do not steer towards rows that were rarely visited.")
 @click.option(
     "--database",
@@ -793,7 +799,7 @@ FAULT_OPTION = click.option(
 @JSON_OPTION
 def explore_(
     spec: str, profile: Profile, fault: str | None, budget: float | None, examples: int | None, jobs: int | None,
-    seed: int, no_steering: bool, database: Path, folder: Path, with_rows: bool, docker_hosts: tuple[str, ...],
+    seed: int, without: tuple[str, ...], no_steering: bool, database: Path, folder: Path, with_rows: bool, docker_hosts: tuple[str, ...],
     image: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Make stories up (pods, faults, deletions, in any order), live them on a runtime, and make what fails short.
@@ -803,13 +809,16 @@ def explore_(
     """
     from hypothesis.database import DirectoryBasedExampleDatabase
 
+    from conformance import deeds
     from conformance import explore as exploration
 
+    if unknown := sorted(set(without) - deeds.KINDS.keys()):
+        raise BadInput(f"--without: no kind of deed {unknown[0]!r}{registry.nearest(unknown[0], deeds.KINDS)}")
     runtime = _started(spec, fault, docker_hosts, image)
     virtual = exploration.is_virtual(runtime.describe())
     limits = exploration.Limits(
         budget, examples or (1000 if budget is None else sys.maxsize), jobs or (1 if virtual else runner.JOBS),
-        steer=not no_steering,
+        not no_steering, without,
     )  # fmt: skip
     try:
         with status(f"exploring {spec}") as say:

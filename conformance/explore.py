@@ -1,9 +1,10 @@
 """Exploration: Hypothesis makes stories up, a runtime lives them, the judge judges, and what fails is made short.
 
 Why stories and no state machine that draws while it acts: on a real engine a deed takes seconds. A story is a value:
-its verdict can be kept and is never asked for twice, several stories can be lived side by side in clusters of their own,
-and a shorter one runs nothing but itself. Hypothesis makes the stories up and steers them (`hypothesis.target`)
-towards rows that were rarely seen; its example database keeps those that failed, as stories: they are tried first.
+its verdict can be kept and is never asked for twice, several stories can be lived side by side in clusters of their
+own, and a shorter one runs nothing but itself. Hypothesis makes the stories up, in rounds: each prefers those families
+of deeds in whose stories rows were visited that rarely are. (`hypothesis.target` was tried instead: it visited fewer
+rows.) Its example database keeps what failed, as stories, which outlive a change of the strategy: they are tried first.
 
 A story that fails is made shorter by leaving deeds out, one or two at a time, then containers, steps and waits, as long
 as it fails by one of the same rules; as many attempts at a time as there are jobs. The result is one of which no two
@@ -235,6 +236,8 @@ class Limits:
     examples: int = 1000
     jobs: int = 1
     steer: bool = True
+    without: tuple[str, ...] = ()
+    """Kinds of deeds that no story shall have: what they do is known to be wrong."""
 
 
 ROUND, SEEDS = 50, 1000
@@ -394,7 +397,8 @@ class Explorer:
 
     def _weights(self) -> dict[Family, int]:
         """How often each family is to be chosen: those most in whose stories rows were visited that rarely are."""
-        possible = [family for family in FAMILIES if is_possible(family, self.about, self.profile.name)]
+        barred = set(self.limits.without)
+        possible = [f for f in FAMILIES if not barred & set(f) and is_possible(f, self.about, self.profile.name)]
         if not self.limits.steer:
             return dict.fromkeys(possible, 1)
         with self._lock:
@@ -410,7 +414,7 @@ class Explorer:
         return {family: 1 + 3 * ranked.index(family) // len(ranked) for family in possible}
 
     def _take(self, story: Story) -> None:
-        """Live a story, unless it is enough, and remember what came of it. How rare the rows are that it visited."""
+        """Live a story, unless it is enough, and remember what came of it."""
         if self.explored.found is not None or not self._left(GENERATION):
             raise _Enough
         told = self.tell(story)
