@@ -799,8 +799,8 @@ FAULT_OPTION = click.option(
 @JSON_OPTION
 def explore_(
     spec: str, profile: Profile, fault: str | None, budget: float | None, examples: int | None, jobs: int | None,
-    seed: int, without: tuple[str, ...], no_steering: bool, database: Path, folder: Path, with_rows: bool, docker_hosts: tuple[str, ...],
-    image: str | None, as_json: bool,
+    seed: int, without: tuple[str, ...], no_steering: bool, database: Path, folder: Path, with_rows: bool,
+    docker_hosts: tuple[str, ...], image: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Make stories up (pods, faults, deletions, in any order), live them on a runtime, and make what fails short.
 
