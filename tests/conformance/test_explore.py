@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -145,11 +145,19 @@ def test_a_failure_is_kept_for_the_next_run() -> None:
     assert (told.told, told.kept) == (1, 1)
 
 
-def test_the_budget_is_kept_to() -> None:
-    begun = time.monotonic()
-    limits = Limits(budget=1.5, examples=sys.maxsize)
+def test_a_third_of_the_budget_is_left_for_making_a_failure_shorter() -> None:
+    limits = Limits(budget=3.0, examples=sys.maxsize)
     told = Explorer(Simulator(), Settings(SEED), limits, lambda _: None).explore()
-    assert told.told > 1 and 0.9 < time.monotonic() - begun < 3.0
+    assert told.told > 1 and 1.9 < told.seconds < 2.9
+
+
+def test_when_the_budget_is_used_up_the_shortest_so_far_is_told() -> None:
+    class Late(Explorer):
+        def _left(self, share: float) -> bool:
+            return share < 1.0
+
+    told = Late(Simulator(WRONG), Settings(SEED), Limits(), lambda _: None).explore(kept(TWICE), b"key")
+    assert told.shortest is not None and told.shortest.story == TWICE and not told.whole
 
 
 def test_what_was_covered_is_counted_by_row() -> None:
@@ -183,6 +191,22 @@ def test_a_refused_deed_stays_in_the_scenario_as_one_that_may_be_refused() -> No
     text = python(StoryFile(story, "seed", "simulator"), refused(told.records))
     assert 'with contextlib.suppress(Refused):\n        run.inject("heal-node", "n1")' in text
     compile(text, "story", "exec")
+
+
+def test_a_written_scenario_does_what_its_story_does() -> None:
+    deeds = (Deed("delete", "p1", 10.0), Deed("controller", "rc1", policy="Always", workloads=(RUN_ON,), wanted=2),
+             Deed("scale", "rc1", 20.0, wanted=1), Deed("cut-node", "n1", 3.0))  # fmt: skip
+    story = Story((*TWICE.deeds, *deeds))
+    module: dict[str, Any] = {"__name__": "test_explored"}
+    exec(python(StoryFile(story, "seed", "simulator", rules=("pod.restart",))), module)
+    (written,) = module["test_story"].scenarios
+    runtime = Simulator()
+    (_, *lived), (_, *told) = (
+        runner.record(runtime, runtime.describe(), scenario, Settings(SEED)).records
+        for scenario in (written, story.scenario)
+    )
+    assert lived == told and len(told) > 20
+    assert (written.id, written.needs) == (story.scenario.id, story.scenario.needs)
 
 
 @pytest.mark.parametrize(
