@@ -47,6 +47,7 @@ from conformance.runs import read as read_runs
 from conformance.runtime import Measures
 from conformance.scenario import selected
 from conformance.verdict import SIGN, Verdict, exit_code, worst
+from conformance.wording import message, named
 from model import actors, registry
 from model.cluster import Size
 from model.cluster import network as cluster_network
@@ -434,13 +435,14 @@ def conform(
             return
         if not scenarios:
             raise BadInput(f"no scenario checks a rule of {profile.name} under {', '.join(prefixes)}")
-        runtime = runner.start(found, fault, {"docker_hosts": docker_hosts, "image": image})
+        runtime = runner.start(found, fault, {"docker_hosts": docker_hosts, "image": image}, limit)
+        about = runner.described(runtime, limit)
         declared = deviations.load(deviations_file) if deviations_file else []
         histories = _make_folder(folder / "histories") if folder else None
     except (registry.UnknownRule, runner.NoRuntime, deviations.BadDeviations) as error:
         raise BadInput(str(error)) from error
     settings = Settings(profile, seed, jobs, deadline, limit, histories)
-    data = report.run_data(runtime.describe(), spec, settings, prefixes, fault)
+    data = report.run_data(about, spec, settings, prefixes, fault)
     for note in data["notes"]:
         click.echo(f"kubephase: {note}", err=True)
     begun = time.perf_counter()
@@ -449,13 +451,13 @@ def conform(
     interrupted = False
     try:
         with interruptible() as interruption:
-            first = smoke.smoke(runtime, settings)
+            first = smoke.smoke(runtime, settings, about)
             if smoke_only or first.verdict is Verdict.ERROR:
                 _print_smoke(first, as_json)
                 sys.exit(exit_code(first.verdict))
             with progress("conform", len(scenarios)) as advance:
                 interruption.is_awaited = True
-                for outcome in runner.run_all(runtime, scenarios, settings, interruption):
+                for outcome in runner.run_all(runtime, scenarios, settings, interruption, about):
                     outcomes.append(outcome)
                     advance(f"{SIGN[outcome.verdict]} {outcome.scenario.id}")
             interruption.is_awaited = False
@@ -466,14 +468,12 @@ def conform(
         interrupted = True
     finally:
         seconds = seconds or time.perf_counter() - begun
-        try:
-            runtime.close()
-        except Exception as error:  # the report matters more than a failing goodbye
-            click.echo(f"kubephase: {type(error).__name__}: {error}", err=True)
+        if goodbye := runner.close(runtime, limit):
+            click.echo(f"kubephase: {goodbye}", err=True)
     today = datetime.datetime.now(datetime.UTC).date()
     extra = [] if interrupted else deviations.complaints(outcomes, declared, profile.name, today)
     outcomes = sorted((deviations.excuse(o, declared, today) for o in outcomes), key=lambda o: o.scenario.id)
-    verdict = worst([*(o.verdict for o in outcomes), *(j.verdict for j in extra)])
+    verdict = worst([*(o.verdict for o in outcomes), *(j.verdict for j in extra), *[Verdict.ERROR] * bool(goodbye)])
     if interrupted and verdict is not Verdict.FAIL:
         verdict = Verdict.UNKNOWN
     end = report.end_data(outcomes, len(scenarios), verdict, seconds, extra, floor)
@@ -498,7 +498,7 @@ def conform(
         _print_outcomes(data, outcomes, extra, end, folder)
     code = 1 if interrupted or verdict is Verdict.SKIP else exit_code(verdict)  # nothing was judged: it cannot be said
     sys.stdout.flush()
-    if interrupted or any("did not come back" in o.reason for o in outcomes):
+    if interrupted or any(runner.STUCK in reason for reason in (goodbye, *(o.reason for o in outcomes))):
         os._exit(code)  # an adapter that hangs must not keep the command from ending
     sys.exit(code)
 
@@ -510,9 +510,9 @@ def _floor(runtime: Any, jobs: int) -> float | None:
         return None
     try:
         with status("measuring the bare containers"):
-            return runtime.floor(jobs)
+            return runner.in_time(lambda: runtime.floor(jobs), runner.LIMIT)
     except Exception as error:  # the report matters more
-        click.echo(f"kubephase: --floor: {type(error).__name__}: {error}", err=True)
+        click.echo(f"kubephase: --floor: {named(error)}", err=True)
         return None
 
 
@@ -1120,15 +1120,17 @@ def trace(
                     advance(str(path))
                     with opened(path) as file:
                         if noderecord.looks_like_one(file.peek()[:HEAD]):
-                            results.append(_node_record(file.read(), name_of(path), problems, as_json))
+                            text = file.read(noderecord.MAX + 1)
+                            results.append(_node_record(text, name_of(path), problems, as_json))
                             continue
                         reading = recordings.Reading(file, path)
                         profile = asked or profile_of(reading.profile or "seed")
                         lines = _counted(reading, advance) if not folder else list(reading)
                         judgement = judge_lines(reading.name, lines, profile, window)
                         done = workers.done(reading, judgement)
-            except (recordings.UnreadableFile, UnknownProfile) as error:
-                problems.append(f"{path}: {error}" if isinstance(error, UnknownProfile) else str(error))
+            except (recordings.UnreadableFile, UnknownProfile, OSError) as error:
+                known = isinstance(error, recordings.UnreadableFile)
+                problems.append(str(error) if known else f"{name_of(path)}: {message(error)}")
                 continue
             if done.judgement is None:
                 problems.append(done.problem)
@@ -1138,7 +1140,7 @@ def trace(
             judged.append((path if path.is_file() else None, judgement))
             shown, count = [str(bad) for bad in done.bad[:10]], len(done.bad) + done.more_bad
             if count > len(shown):
-                shown.append(f"{path}: {count - len(shown)} more lines cannot be read")
+                shown.append(f"{name_of(path)}: {count - len(shown)} more lines cannot be read")
             problems += shown
             results.append({**as_dict(judgement), "bad_lines": [as_dict(b) for b in done.bad]})
             if folder:

@@ -1,7 +1,5 @@
 """Exploring a network of pods: against SPIN, side by side, and against stepping the same table through two libraries.
 
-make benchmark
-
 SPIN is run as `spin -a`, `gcc -O3 -DSAFETY -DNOREDUCE`, on a model of one process whose options are the moves of the
 network (`benchmarks/promela.py`). Only the time that its verifier needs counts, not generating and compiling it; ours
 is all that follows the network's tables, cutting it into blocks included. Rounds alternate; medians are compared. It
@@ -12,8 +10,6 @@ from __future__ import annotations
 
 import functools
 import operator
-import os
-import platform
 import random
 import re
 import shutil
@@ -25,34 +21,30 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import click
 import statemachine
 import transitions
+from measure import COUNT, SECONDS, Table, of, say, times
 from promela import promela
-from tabulate import tabulate
 
-from model.cluster import Size, alike, network
+from model.cluster import Size, network
 from model.lts import network as networks
 from model.lts.fast import count
 from model.lts.network import Compiled
-from model.lts.table import Table
+from model.lts.table import Table as Lifecycle
 from model.profiles import profile
 
 SIZES = [Size("Never", pods=2, containers=2, nodes=2), Size("Always", pods=3, containers=2, nodes=1)]
 """2.3 million states, and 34 million."""
 
-GROWTH = [
-    Size("Always", pods, containers, nodes)
-    for pods, containers, nodes in [
-        (1, 1, 1), (2, 1, 1), (3, 1, 1), (4, 1, 1), (1, 2, 1), (1, 3, 1), (1, 4, 1), (1, 5, 1), (1, 1, 2), (1, 1, 3),
-        (1, 1, 4), (2, 2, 1), (3, 2, 1), (2, 2, 2),
-    ]
-]  # fmt: skip
-ROUNDS = 3
+STEPS = 20_000
+"""How many steps a library takes in a round."""
+
+
+NETWORK = "pods × containers × nodes"
 
 
 def shown(size: Size) -> str:
-    return f"{size.policy}, pods × containers × nodes: {size.pods} × {size.containers} × {size.nodes}"
+    return f"{size.policy}, {size.pods} × {size.containers} × {size.nodes}"
 
 
 def compiled(size: Size) -> Compiled:
@@ -82,45 +74,47 @@ def built(size: Size, folder: Path) -> Callable[[], tuple[int, int, float]]:
     return run
 
 
-def against_spin(rounds: int) -> list[list[object]]:
-    rows = []
-    for size in SIZES:
+def check_spin() -> str:
+    """Which SPIN there is. Ends the run if there is none."""
+    if not (shutil.which("spin") and shutil.which("gcc")):
+        sys.exit("SPIN and gcc are needed: apt-get install spin gcc")
+    said = subprocess.run(["spin", "-V"], check=True, capture_output=True, text=True).stdout
+    return said.split("--")[0].strip()
+
+
+def spin_table(sizes: list[Size], rounds: int) -> Table:
+    """The same states and transitions by SPIN and by us."""
+    version, rows = check_spin(), []
+    for size in sizes:
         with tempfile.TemporaryDirectory() as folder:
-            spin, ours, cut = built(size, Path(folder)), [], compiled(size)
-            theirs = []
-            for _ in range(rounds):
+            spin, cut = built(size, Path(folder)), compiled(size)
+            count(cut, way="bits")  # loads the compiled code
+            theirs, ours = [], []
+            for number in range(1, rounds + 1):
                 states, edges, took = spin()
                 found = count(cut)
                 if (states, edges) != (found.states, found.transitions):
                     sys.exit(f"{shown(size)}: SPIN finds {states:,} states and {edges:,} transitions, we find {found}")
                 theirs.append(took)
                 ours.append(found.seconds)
-                click.echo(f"  {shown(size)}: SPIN {took:.2f} s, ours {found.seconds:.3f} s", err=True)
+                say(f"exploring, round {number}: {shown(size)}: SPIN {took:.2f} s, ours {found.seconds:.3f} s")
         slow, fast = statistics.median(theirs), statistics.median(ours)
-        rows.append(
-            [shown(size), f"{states:,}", f"{edges:,}", f"{slow:.1f} s", f"{fast:.2f} s", f"{slow / fast:.0f} ×"]
-        )
-    return rows
-
-
-def growing() -> list[list[object]]:
-    """What one more pod, container or node costs; and how many states are left when what is alike is counted once."""
-    rows = []
-    for size in GROWTH:
-        cut = compiled(size)
-        found, reduced = count(cut), count(cut, alike=alike(size))
-        assert (found.states, found.transitions, found.depth) == (reduced.states, reduced.transitions, reduced.depth)
-        rows.append([
-            size.pods, size.containers, size.nodes, f"{found.states:,}", f"{found.transitions:,}", found.depth,
-            found.way, f"{found.seconds:.2f} s", f"{reduced.classes:,}", f"{reduced.seconds:.2f} s",
-        ])  # fmt: skip
-    return rows
+        rows.append({NETWORK: shown(size), "states": states, "transitions": edges, "SPIN": slow, "kubephase": fast,
+                     "SPIN / kubephase": slow / fast})  # fmt: skip
+    return Table(
+        "Exploring, beside SPIN",
+        f"{version}, `-O3 -DSAFETY -DNOREDUCE`, on one core; kubephase visits every state (`model.lts.fast`), on all "
+        f"cores. Both must find the same states and transitions. {of(rounds)}, in turns.",
+        {NETWORK: str, "states": COUNT, "transitions": COUNT, "SPIN": SECONDS, "kubephase": SECONDS,
+         "SPIN / kubephase": times},
+        rows,
+    )  # fmt: skip
 
 
 # --- stepping the same table through libraries ----------------------------------------------------------------------
 
 
-def walk(table: Table, steps: int) -> list[str]:
+def walk(table: Lifecycle, steps: int) -> list[str]:
     """The events of a random walk through a deterministic table."""
     choose, state, events = random.Random(0), table.initial, []
     for _ in range(steps):
@@ -130,14 +124,14 @@ def walk(table: Table, steps: int) -> list[str]:
     return events
 
 
-def with_transitions(table: Table) -> Callable[[str], object]:
+def with_transitions(table: Lifecycle) -> Callable[[str], object]:
     machine = transitions.Machine(states=list(table.states), initial=table.initial, auto_transitions=False)
     for row in table.rows:
         machine.add_transition(row.event, row.source, row.target)
     return machine.trigger
 
 
-def with_statemachine(table: Table) -> Callable[[str], object]:
+def with_statemachine(table: Lifecycle) -> Callable[[str], object]:
     sources = {row.source for row in table.rows}
     states = {s: statemachine.State(initial=s == table.initial, final=s not in sources) for s in table.states}
     events = {
@@ -149,43 +143,35 @@ def with_statemachine(table: Table) -> Callable[[str], object]:
     return type("Stepped", (statemachine.StateMachine,), {**states, **events})().send
 
 
-def stepping(rounds: int) -> list[list[object]]:
+def stepping_table(size: Size, rounds: int) -> Table:
+    """Transitions per second by each library, and by exploring a network of the same tables."""
     table = profile("seed").containers["Always"]
-    events = walk(table, 20_000)
-    big = compiled(SIZES[-1])
+    events, big = walk(table, STEPS), compiled(size)
     rates: dict[str, list[float]] = {}
-    for _ in range(rounds):
-        for name, start in (("transitions", with_transitions), ("python-statemachine", with_statemachine)):
+    count(big, way="bits")  # loads the compiled code
+    for number in range(1, rounds + 1):
+        for name, start in (("`transitions`", with_transitions), ("`python-statemachine`", with_statemachine)):
             fire = start(table)
             begun = time.perf_counter()
             for event in events:
                 fire(event)
             rates.setdefault(name, []).append(len(events) / (time.perf_counter() - begun))
         found = count(big)
-        rates.setdefault("exploring", []).append(found.transitions / found.seconds)
+        rates.setdefault("kubephase, exploring", []).append(found.transitions / found.seconds)
+        say(f"stepping, round {number}: {', '.join(f'{name} {rate[-1]:,.0f}/s' for name, rate in rates.items())}")
     medians = {name: statistics.median(measured) for name, measured in rates.items()}
-    return [[name, f"{rate:,.0f}", f"{medians['exploring'] / rate:,.0f} ×"] for name, rate in medians.items()]
-
-
-@click.command()
-@click.option("--rounds", default=ROUNDS, show_default=True, help="How often each is measured.")
-def main(rounds: int) -> None:
-    """Print the tables that the README quotes."""
-    if not (shutil.which("spin") and shutil.which("gcc")):
-        sys.exit("SPIN and gcc are needed: apt-get install spin gcc")
-    version = subprocess.run(["spin", "-V"], check=True, capture_output=True, text=True).stdout.split("--")[0].strip()
-    click.echo(
-        f"{version}; Python {platform.python_version()}; {os.cpu_count()} cores; load {os.getloadavg()[0]:.1f}\n"
+    best = max(medians.values())
+    return Table(
+        "Exploring, beside stepping the same table",
+        f"A random walk of {STEPS:,} steps through the table of a container under Always, by the libraries. What is "
+        f"explored is {shown(size)} ({NETWORK}), made of this table and others. {of(rounds)}, in turns.",
+        {"by": str, "transitions per second": COUNT, "exploring is faster": times},
+        [
+            {
+                "by": name,
+                "transitions per second": round(rate),
+                **({"exploring is faster": best / rate} if rate < best else {}),
+            }
+            for name, rate in medians.items()
+        ],
     )
-    for size in SIZES:
-        count(compiled(size), way="bits")  # loads the compiled code
-    head = ["network", "states", "transitions", "SPIN", "kubephase", "ratio"]
-    click.echo(tabulate(against_spin(rounds), head, tablefmt="github") + "\n")
-    head = ["one table's step", "transitions per second", "exploring is"]
-    click.echo(tabulate(stepping(rounds), head, tablefmt="github") + "\n")
-    head = ["pods", "containers", "nodes", "states", "transitions", "depth", "way", "time", "not alike", "time"]
-    click.echo(tabulate(growing(), head, tablefmt="github"))
-
-
-if __name__ == "__main__":
-    main()

@@ -123,7 +123,7 @@ class Walk:
     at: dict[str, int] = field(default_factory=dict)
     """By object, the number of its places: very many objects stand alike."""
     known: list[_Places] = field(default_factory=lambda: [{}])
-    """All places that objects were ever at, by number."""
+    """The places that objects were ever at, by number."""
     numbers: dict[frozenset[tuple[tuple[str, int], _Place]], int] = field(default_factory=lambda: {frozenset(): 0})
 
     def __post_init__(self) -> None:
@@ -155,6 +155,13 @@ class Walk:
     def standing(self, name: str) -> int:
         """The number of an object's places."""
         return self.at.get(name, 0)
+
+    def forget_unused(self) -> None:
+        """Forget the places that no object is at, and give new numbers to the others."""
+        used = {0: 0, **{number: place for place, number in enumerate(sorted({*self.at.values()} - {0}), 1)}}
+        self.known = [self.known[number] for number in used]
+        self.numbers = {frozenset(places.items()): number for number, places in enumerate(self.known)}
+        self.at = {name: used[number] for name, number in self.at.items()}
 
     def stands(self, name: str, number: int) -> None:
         """An object has gone to these places."""

@@ -146,6 +146,8 @@ class Evidence:
     gone: dict[str, deque[tuple[int, bool]]] = field(default_factory=lambda: defaultdict(deque))
     """By node, whether the frames from the last one before the judge on show that it is gone."""
     restarted_kubelets: bool = False
+    engine_told: bool = False
+    """Whether an engine's own account has been met, as far as this has been gathered."""
 
     # --- what the judge asks ----------------------------------------------------------------------------------------
 
@@ -294,7 +296,8 @@ class Evidence:
         if action.create_controller:
             self.wanted[action.create_controller.name] = action.create_controller.wanted
         if action.scale:
-            self.surplus[action.scale.controller] += max(0, self.wanted[action.scale.controller] - action.scale.wanted)
+            before = self.wanted.get(action.scale.controller, 0)
+            self.surplus[action.scale.controller] += max(0, before - action.scale.wanted)
             self.wanted[action.scale.controller] = action.scale.wanted
         if action.list_machines:
             self._listed(action.list_machines)
@@ -369,6 +372,7 @@ class Evidence:
                 self.restarted_kubelets = True
 
     def _engine(self, _: int, seen: EngineSeen) -> None:
+        self.engine_told = True
         if seen.action == "kill":
             self.killed[seen.uid].add(seen.container)
 

@@ -15,7 +15,6 @@ Actor.Attributes.name k8s_NAME.HASH_POD_NS_UID  EngineSeen.container, pod, uid; 
 from __future__ import annotations
 
 import datetime
-import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,7 +22,7 @@ from typing import Any
 import msgspec
 
 from conformance import wire
-from conformance.recent import Recent
+from conformance.recent import Recent, remembered
 from conformance.runtime import (
     ContainerSeen,
     ControllerSeen,
@@ -163,7 +162,7 @@ def _spec(raw: bytes) -> Spec:
     )
 
 
-@functools.lru_cache(10_000)
+@remembered
 def _owner(annotation: str) -> str:
     """The name of the controller that made a pod."""
     return msgspec.json.decode(annotation, type=wire.Reference).reference.name
@@ -209,12 +208,12 @@ def _also(state: wire.State, ended: wire.Ended | None) -> tuple[str, ...]:
     return tuple([name for name, found in states.items() if found is not None])[1:]
 
 
-@functools.lru_cache(10_000)
+@remembered
 def _ended(raw: bytes) -> wire.Ended | None:
     return msgspec.json.decode(raw, type=wire.Ended) if raw else None
 
 
-@functools.lru_cache(10_000)
+@remembered
 def _fields(raw: bytes) -> tuple[str, ...]:
     return tuple(msgspec.json.decode(raw, type=dict[str, Any])) if raw else ()
 

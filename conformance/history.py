@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 import msgspec
 
 from conformance.runtime import ConditionStatus, ControllerSpec, Fault, MachineList, Observation, PodSpec
+from conformance.wording import printable
 
 MAX_LINE = 8 * 1024 * 1024
 """Bytes; a longer line is not read."""
@@ -203,7 +204,9 @@ def parse_problem(line: bytes, error: Exception) -> str:
         line.decode("utf-8")
     except UnicodeDecodeError as bad:
         return f"not UTF-8 at byte {bad.start}: expected JSON text"
-    text = str(error)
+    if isinstance(error, RecursionError):
+        return "nested too deeply: expected a record, a frame or an object"
+    text = printable(str(error))
     broken = isinstance(error, msgspec.DecodeError) and not isinstance(error, msgspec.ValidationError)
     if "truncated" in text or (broken and not line.endswith(b"\n")):
         return f"the line is truncated: expected a whole JSON object ({text})"

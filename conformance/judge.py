@@ -36,7 +36,7 @@ from conformance.history import (
     Seen,
     Want,
 )
-from conformance.judges.case import DELIVERY, WINDOW, At, Case, Finding, Judgement
+from conformance.judges.case import DELIVERY, END, OBJECT, ORDER, VERSION, WINDOW, At, Case, Finding, Judgement
 from conformance.judges.controllers import ControllerJudge
 from conformance.judges.events import EventJudge
 from conformance.judges.nodes import NodeJudge, not_shown
@@ -48,6 +48,7 @@ from conformance.runtime import ControllerSeen, EngineSeen, EventSeen, NodeSeen,
 from conformance.shares import WHOLE, Role, Share
 from conformance.verdict import Verdict, worst
 from conformance.wants import controller_is_so, event_is_so, node_is_so, pod_is_so, want_about, want_told
+from conformance.wording import named
 from model.profiles import Profile
 
 __all__ = ["DELIVERY", "WINDOW", "Finding", "Judgement", "Part", "judge", "judge_lines", "judge_share", "whole"]
@@ -66,7 +67,7 @@ def judge_lines(name: str, lines: Iterable[Entry | BadLine], profile: Profile, w
     try:
         return whole(name, profile, [_Judge(case, WHOLE).run(lines)])
     except Exception as error:
-        reason = f"the judge broke: {type(error).__name__}: {error}; please report it with this history"
+        reason = f"the judge broke: {named(error)}; please report it with this history"
         finding = Finding(Verdict.ERROR, (), "history", reason)
         return Judgement(name, profile.name, Verdict.ERROR, (finding,), {}, case.place)
 
@@ -182,16 +183,16 @@ class _Judge:
             case.place += 1
             case.evidence.judged = entry.line
             if first or entry.expired or self.streams[entry.stream].listing is not None:
-                case.begin("order", mine=first)
+                case.begin(ORDER, mine=first)
                 self._order(entry, last_t)
             last_t = max(last_t, entry.t)
             if role is not Role.PASSED:
-                case.begin("object", mine=role is Role.JUDGED)
+                case.begin(OBJECT, mine=role is Role.JUDGED)
                 self._take(entry)
             case.check()
         case.check(at_end=True)
         self.pods.end()
-        case.begin("end", mine=first)
+        case.begin(END, mine=first)
         if not any("history.order" in rule for f in case.findings for rule in f.rules):
             versioned = any(stream.version is not None for stream in self.streams.values())
             case.cover("history.order.time", *(["history.order.version"] if versioned else []))
@@ -267,7 +268,7 @@ class _Judge:
         stream.watched, stream.again = True, False
         if stream.listing is not None and isinstance(entry.what, PodSeen):
             self.pods.unseen(stream.listing | {entry.what.uid})
-            self.case.begin("version", mine=self.share.first)
+            self.case.begin(VERSION, mine=self.share.first)
         stream.listing = None
 
     def _is_there(self, entry: Entry) -> bool:

@@ -16,6 +16,9 @@ from model.noderecord import Record, Refusal, Version
 
 _KIND = re.compile(rb'"kind"\s*:\s*"(Minion|Node)"')
 
+MAX = 8 * 1024 * 1024
+"""Characters (or bytes, before they are that); a longer record is not read."""
+
 VERSIONS: tuple[Version, ...] = ("v1beta1", "v1beta3")
 
 
@@ -104,7 +107,7 @@ def looks_like_one(head: bytes) -> bool:
         return False
     try:
         _, end = json.JSONDecoder().raw_decode(text := head.decode("utf-8", "replace").lstrip("\ufeff \t\r\n"))
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):
         return True
     return not text[end:].lstrip().startswith("{")
 
@@ -150,24 +153,39 @@ def shown(record: Record) -> dict[str, Any]:
 
 
 def _decoded(text: str, name: str) -> dict[str, Any]:
+    if len(text) > MAX:
+        raise BadRecord(f"{name}: longer than {MAX // 2**20} MiB: expected one node record")
     try:
-        written = json.loads(text)
-    except json.JSONDecodeError as error:
-        comma = _trailing_comma(text, error.pos)
-        if comma is None:
-            raise BadRecord(f"{name}:{error.lineno}:{error.colno}: no JSON: {error.msg}") from error
-        line, column = text.count("\n", 0, comma) + 1, comma - text.rfind("\n", 0, comma)
-        raise BadRecord(
-            f"{name}:{line}:{column}: trailing comma: JSON allows none before a closing bracket; remove it",
-            ("node.record.trailing-commas", "node.record.trailing-commas.kubectl"),
-        ) from error
+        written = msgspec.json.decode(text)
+    except RecursionError as error:
+        raise BadRecord(f"{name}: nested too deeply: expected one node record") from error
+    except ValueError as error:
+        raise _no_json(text, name, error) from error
     if not isinstance(written, dict):
         raise BadRecord(f"{name}: expected a JSON object")
     return written
 
 
+def _no_json(text: str, name: str, error: ValueError) -> BadRecord:
+    """What is wrong with it, and where, as Python's own reader tells it; that one lets some things pass (NaN, say)."""
+    try:
+        json.loads(text)
+    except json.JSONDecodeError as told:
+        comma = _trailing_comma(text, told.pos)
+        if comma is None:
+            return BadRecord(f"{name}:{told.lineno}:{told.colno}: no JSON: {told.msg}")
+        line, column = text.count("\n", 0, comma) + 1, comma - text.rfind("\n", 0, comma)
+        return BadRecord(
+            f"{name}:{line}:{column}: trailing comma: JSON allows none before a closing bracket; remove it",
+            ("node.record.trailing-commas", "node.record.trailing-commas.kubectl"),
+        )
+    except (ValueError, RecursionError):
+        pass
+    return BadRecord(f"{name}: no JSON: {error}")
+
+
 def _version(written: dict[str, Any], name: str) -> Version:
-    kinds = {(known, kind.version) for kind in noderecord.KINDS for known in kind.names}
+    kinds = [(known, kind.version) for kind in noderecord.KINDS for known in kind.names]
     kind, version = written.get("kind"), written.get("apiVersion")
     found = next((one for one in VERSIONS if one == version), None)
     if found is None or (kind, version) not in kinds:

@@ -16,6 +16,8 @@ from typing import Any, BinaryIO
 
 import zstandard
 
+from conformance.wording import printable
+
 STDIN = Path("-")
 """In place of a file: standard input."""
 
@@ -45,7 +47,7 @@ class Damaged(OSError):
 
 def name_of(path: Path) -> str:
     """How a file is called in what we print."""
-    return "stdin" if path == STDIN else str(path)
+    return "stdin" if path == STDIN else printable(str(path))
 
 
 def uncompressed(path: Path) -> Path:

@@ -12,8 +12,9 @@ began (None: no restart). Steps between such sets are cached, so that a long his
 from __future__ import annotations
 
 import functools
+import itertools
 from collections import deque
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from conformance.recent import Recent
@@ -33,7 +34,7 @@ Belief = Mapping[str, Members]
 
 POD = "p1"
 
-EXPLAINED = 200_000
+EXPLAINED = 20_000
 """How many explanations are remembered."""
 
 
@@ -42,7 +43,7 @@ def _network(profile: str, policy: str, containers: int) -> Network:
     return network(PROFILES[profile], Size(policy, pods=1, containers=containers, nodes=0))
 
 
-@functools.cache
+@functools.lru_cache(EXPLAINED)
 def closure(profile: str, policy: str, belief: tuple[tuple[str, Members], ...], barred: frozenset[str]) -> Belief:
     """Everything that silent steps lead to from ``belief``, without the events in ``barred``."""
     count = len(belief[0][1])
@@ -108,12 +109,22 @@ def _tag(event: str, state: str, tag: str | None) -> str | None:
     return state
 
 
-_numbers: dict[tuple[tuple[str, Members], ...], int] = {}
+def named(statuses: Sequence[ContainerSeen], name: str, place: int) -> ContainerSeen | None:
+    """The status of a container, which mostly has its place among the members."""
+    if place < len(statuses) and statuses[place].name == name:
+        return statuses[place]
+    return next((status for status in statuses if status.name == name), None)
+
+
+_numbers: Recent[tuple[tuple[str, Members], ...], int] = Recent(EXPLAINED)
+_next_number = itertools.count(1)
 
 
 def _number(belief: tuple[tuple[str, Members], ...]) -> int:
-    """A number for a belief: equal ones, in the same order, have the same."""
-    return _numbers.setdefault(belief, len(_numbers) + 1)
+    """A number for a belief: equal ones, in the same order, have the same; one that was forgotten gets a new one."""
+    if belief not in _numbers:
+        _numbers[belief] = next(_next_number)
+    return _numbers[belief]
 
 
 def initial(containers: int) -> Belief:
@@ -121,7 +132,7 @@ def initial(containers: int) -> Belief:
     return {"Unbound": (frozenset({("Waiting", None)}),) * containers}
 
 
-@dataclass
+@dataclass(eq=False)
 class Explanation:
     """What came of an observation: the states that explain it. If there are none: why, by which rules, and what would
     have been allowed instead."""
@@ -181,19 +192,21 @@ class PodOracle:
         return explanation
 
     def asked(self, seen: PodSeen) -> Hashable:
-        """All that is asked of an observation, after the last one, to explain it."""
+        """All that is asked of an observation, after the last one, to explain it, and to tell the rules of that."""
         last = self.last
-        statuses = {c.name: c for c in reversed(seen.containers or ())}
-        before = {c.name: c for c in reversed((last.containers if last else None) or ())}
-        members = tuple([
-            (s.state, s.restarts == 0, self.ends_of(name, s.exit_code, s.oom), self._asked_count(s, before.get(name)))
-            if (s := statuses.get(name)) is not None
-            else None
-            for name in self.members
-        ])  # fmt: skip
+        asked: list[object] = []
+        statuses, old = seen.containers or (), (last.containers if last else None) or ()
+        for place, name in enumerate(self.members):
+            if (status := named(statuses, name, place)) is None:
+                asked.append(None)
+                continue
+            state, ends = status.state, self.ends_of(name, status.exit_code, status.oom)
+            unready = state == "running" and status.ready is False
+            count = self._asked_count(status, named(old, name, place))
+            asked.append((state, status.restarts == 0, ends, unready, count))
         return (
-            self.profile.name, self.policy, seen.phase, seen.node is None, seen.containers is None, bool(statuses),
-            last and last.phase, members,
+            self.profile.name, self.policy, seen.phase, seen.node is None, seen.containers is None, len(statuses),
+            last and (last.phase, last.node is None), tuple(asked),
         )  # fmt: skip
 
     def _asked_count(self, seen: ContainerSeen, was: ContainerSeen | None) -> object:

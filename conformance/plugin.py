@@ -169,7 +169,9 @@ def _run(config: pytest.Config, scenarios: list[Scenario]) -> Iterable[Outcome]:
     try:
         outcomes = list(runner.run_all(runtime, scenarios, settings))
     finally:
-        runtime.close()
+        problem = runner.close(runtime)
+    if problem:
+        raise pytest.UsageError(f"runtime {option('runtime')}: {problem}")
     today = datetime.datetime.now(datetime.UTC).date()
     for complaint in deviations.complaints(outcomes, declared, settings.profile.name, today):
         raise pytest.UsageError(complaint.findings[0].reason)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import bisect
+import functools
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 K = TypeVar("K")
 V = TypeVar("V")
+W = TypeVar("W", str, bytes)
 
 MOST = 1000
 """How many things are remembered of each kind, for each object."""
@@ -14,6 +17,20 @@ MOST = 1000
 
 RUNS = 100_000
 """How many runs of versions are remembered."""
+
+SHORT = 2000
+"""Bytes or characters of what is remembered as it was written."""
+
+
+def remembered(of: Callable[[W], V]) -> Callable[[W], V]:
+    """A function of what was written that remembers what it made of the last ones; a long one is read each time."""
+    again = functools.lru_cache(10_000)(of)
+
+    @functools.wraps(of)
+    def short(written: W) -> V:
+        return again(written) if len(written) <= SHORT else of(written)
+
+    return short
 
 
 class Recent(dict[K, V], Generic[K, V]):

@@ -134,7 +134,7 @@ class Reading:
                     for entry in reader.entries(number, text):
                         self.read += 1
                         yield entry
-                except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
+                except (ValueError, RecursionError) as error:
                     yield self._told(BadLine(self.name, number, history.parse_problem(text, error)))
         except OSError as error:
             problem = f"{error.strerror or error}: nothing can be read from here on"
@@ -180,29 +180,25 @@ def read_from(file: BinaryIO, path: Path) -> Recording:
 def _whole(lines: Iterable[tuple[int, bytes] | BadLine]) -> Iterator[tuple[int, bytes] | BadLine]:
     """The same lines, those of an object that is printed over several of them as one: it begins with a line that is
     an opening bracket and nothing else, and ends with such a closing one, or is cut off where it becomes too long."""
-    begun: list[tuple[int, bytes]] = []
-    size = 0
+    begun = bytearray()
+    first = 0
     for item in lines:
         bracket = b"" if isinstance(item, BadLine) else item[1].rstrip()
-        if begun and (bracket == b"{" or size > history.MAX_LINE or isinstance(item, BadLine)):
-            yield _joined(begun)
-            begun = []
+        if begun and (bracket == b"{" or len(begun) > history.MAX_LINE or isinstance(item, BadLine)):
+            yield first, bytes(begun)
+            begun.clear()
         if isinstance(item, BadLine):
             yield item
         elif begun or bracket == b"{":
-            size = size + len(item[1]) if begun else len(item[1])
-            begun.append(item)
+            first = first if begun else item[0]
+            begun += item[1]
             if bracket == b"}":
-                yield _joined(begun)
-                begun = []
+                yield first, bytes(begun)
+                begun.clear()
         else:
             yield item
     if begun:
-        yield _joined(begun)
-
-
-def _joined(begun: list[tuple[int, bytes]]) -> tuple[int, bytes]:
-    return begun[0][0], b"".join(line for _, line in begun)
+        yield first, bytes(begun)
 
 
 def of_records(name: str, records: list[Record]) -> Recording:
@@ -286,7 +282,7 @@ class _Reader:
             yield self._watched(number, STREAMS.get(kind, kind), text, shape.type == "ADDED")
         elif shape.items is not None:
             yield from self._list(number, str(shape.kind).removesuffix("List"), shape.items)
-        elif shape.apiVersion or shape.kind in STREAMS:
+        elif shape.apiVersion or str(shape.kind) in STREAMS:
             yield from self._bare(number, str(shape.kind), text)
         elif shape.kind:
             yield _own(number, history.decode(text))
@@ -302,7 +298,7 @@ class _Reader:
             return _entry(number, t, stream, of_engine(msgspec.json.decode(raw, type=wire.Engine)))
         if stream in OBJECTS:
             return _entry(number, t, stream, *self._frames.of_api(stream, raw, t))
-        if close := difflib.get_close_matches(stream, (*OBJECTS, "docker"), n=1, cutoff=0.7):
+        if close := difflib.get_close_matches(stream[:50], (*OBJECTS, "docker"), n=1, cutoff=0.7):
             raise ValueError(f"unknown stream {stream!r}: expected {close[0]!r}?")
         return Entry(number, t, None, stream)
 
@@ -346,15 +342,18 @@ def _entry(number: int, t: float, stream: str, told: Told, type_: str = "", list
     return Entry(number, t, seen, stream, version, api_version, type_ == "ADDED", listed, type_ == "ERROR")
 
 
-def _refusals(path: Path) -> Iterator[Entry]:
+def _refusals(path: Path) -> list[Entry]:
     """The replication controllers that the API refused, by the file beside a recording; none if there is no such."""
     beside = path.with_suffix(".json")
-    if path.suffix != ".ndjson" or not beside.exists():
-        return
     try:
-        told = msgspec.json.decode(beside.read_bytes(), type=wire.Beside)
-    except msgspec.DecodeError:
-        return  # something else that has the same name
+        if path.suffix != ".ndjson" or not beside.is_file() or beside.stat().st_size > history.MAX_LINE:
+            return []
+        return list(_refused(msgspec.json.decode(beside.read_bytes(), type=wire.Beside)))
+    except (OSError, ValueError, RecursionError):
+        return []  # something else that has the same name
+
+
+def _refused(told: wire.Beside) -> Iterator[Entry]:
     objects = told.manifest if isinstance(told.manifest, list) else [told.manifest]
     posted = [a for a in told.actions if a.method == "POST" and a.url.endswith("/replicationcontrollers")]
     controllers = [found for found in objects if found.kind == "ReplicationController"]

@@ -19,6 +19,7 @@ from conformance.judge import Judgement
 from conformance.runner import VERSION, Outcome, Settings
 from conformance.runtime import About
 from conformance.verdict import SIGN, Verdict, worst
+from conformance.wording import printable
 from model import registry
 from model.profiles import PROFILES
 
@@ -127,10 +128,10 @@ def run_data(
         "tool": "kubephase",
         "version": VERSION,
         "runtime": spec,
-        "runtime_name": about.name,
-        "runtime_version": about.version,
+        "runtime_name": printable(about.name),
+        "runtime_version": printable(about.version),
         "capabilities": sorted(about.capabilities),
-        "notes": list(about.notes),
+        "notes": [printable(note) for note in about.notes],
         "profile": settings.profile.name,
         "seed": settings.seed,
         "jobs": settings.jobs,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import importlib.metadata
 import importlib.util
@@ -14,10 +13,12 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
+
+import msgspec
 
 from conformance import recordings
 from conformance.history import Broken, End, Header, History
@@ -25,6 +26,7 @@ from conformance.judge import Finding, Judgement, judge
 from conformance.runtime import CAPABILITIES, About, Cluster, Provides, Runtime, Unsupported, WrongBuild
 from conformance.scenario import DeadlinePassed, Interrupted, Run, Scenario
 from conformance.verdict import Verdict
+from conformance.wording import message, named, printable
 from model import registry
 from model.profiles import Profile
 
@@ -37,8 +39,21 @@ JOBS = min(12, 6 * (os.cpu_count() or 1))
 """Scenarios side by side: they wait more than they work. On real engines, on two cores, more gained nothing."""
 
 
+LIMIT = 900.0
+"""Seconds of wall time that an adapter gets to begin, to end, and for one scenario."""
+
+STUCK = "did not come back"
+"""What is said of an adapter that was left behind."""
+
+T = TypeVar("T")
+
+
 class NoRuntime(Exception):
     """The runtime that was asked for cannot be had; the message says why and what to do."""
+
+
+class AdapterExit(Exception):
+    """An adapter tried to end the process, or the like; the message says how."""
 
 
 # --- finding a runtime ----------------------------------------------------------------------------------------------
@@ -63,7 +78,7 @@ def runtime_class(spec: str) -> type[Any]:
     except NoRuntime:
         raise
     except (Exception, SystemExit) as error:  # an adapter may raise anything while it is imported
-        raise NoRuntime(f"adapter {place} cannot be imported: {type(error).__name__}: {error}") from error
+        raise NoRuntime(f"adapter {place} cannot be imported: {named(error)}") from error
     found = getattr(module, name, None)
     if not inspect.isclass(found):
         classes = [n for n, member in vars(module).items() if inspect.isclass(member)]
@@ -103,9 +118,12 @@ def faults_of(found: type[Any], hidden: bool = False) -> dict[str, WrongBuild]:
     return faults | getattr(found, "HIDDEN_FAULTS", {}) if hidden else faults
 
 
-def start(found: type[Any], fault: str | None = None, options: Mapping[str, Any] | None = None) -> Runtime:
+def start(
+    found: type[Any], fault: str | None = None, options: Mapping[str, Any] | None = None, limit: float = LIMIT
+) -> Runtime:
     """An instance of the adapter, as a wrong build if ``fault`` is given. ``options`` are further arguments for its
-    constructor, those that are set; an adapter lists the ones it takes in ``OPTIONS``. Raises NoRuntime."""
+    constructor, those that are set; an adapter lists the ones it takes in ``OPTIONS``. Raises NoRuntime, also if it is
+    not there, or cannot be closed, within ``limit`` seconds."""
     given = {name: value for name, value in (options or {}).items() if value}
     taken: Mapping[str, str] = getattr(found, "OPTIONS", {})
     if wrong := sorted(given.keys() - taken.keys()):
@@ -114,17 +132,62 @@ def start(found: type[Any], fault: str | None = None, options: Mapping[str, Any]
     if fault is not None and fault not in (known := faults_of(found, hidden=True)):
         raise NoRuntime(f"no fault {fault!r}{registry.nearest(fault, known)}; --list-faults shows them")
     try:
-        runtime: Runtime = found(**({"fault": fault} if fault else {}), **given)
-        about = runtime.describe()
-    except (Exception, SystemExit) as error:  # an adapter may raise anything
+        runtime: Runtime = in_time(lambda: found(**({"fault": fault} if fault else {}), **given), limit)
+    except Exception as error:
         # An exception of its own is a message to people; any other one is a surprise, whose kind matters.
-        kind = f"{type(error).__name__}: " if type(error).__module__ == "builtins" else ""
-        raise NoRuntime(f"runtime {found.__name__} cannot be started: {kind}{error}") from error
-    if problem := _misdescribed(about):
-        with contextlib.suppress(Exception):
-            runtime.close()
-        raise NoRuntime(f"adapter {found.__name__}: {problem}")
+        told = named(error) if type(error).__module__ == "builtins" else message(error)
+        raise NoRuntime(f"runtime {found.__name__} cannot be started: {told}") from error
+    try:
+        described(runtime, limit)
+    except NoRuntime:
+        close(runtime, limit)
+        raise
     return runtime
+
+
+def described(runtime: Runtime, limit: float = LIMIT) -> About:
+    """What an adapter says of itself. It may say something else each time, so it is asked once for a run. Raises
+    NoRuntime if it says nothing, or nonsense."""
+    name = type(runtime).__name__
+    try:
+        about = in_time(runtime.describe, limit)
+    except Exception as error:
+        raise NoRuntime(f"runtime {name} cannot be started: describe(): {named(error)}") from error
+    if problem := _misdescribed(about):
+        raise NoRuntime(f"adapter {name}: {problem}")
+    return about
+
+
+def close(runtime: Runtime, limit: float = LIMIT) -> str:
+    """End a runtime. What went wrong, in words; empty if nothing did."""
+    try:
+        in_time(runtime.close, limit)
+    except Exception as error:
+        return f"close(): {named(error)}"
+    return ""
+
+
+def in_time(ask: Callable[[], T], limit: float) -> T:
+    """What a call of the adapter returns, or raises; AdapterExit if that is no `Exception`. Raises TimeoutError if it
+    does not come back within ``limit`` seconds; it is left behind then, in a thread of its own."""
+    answer: queue.SimpleQueue[tuple[T | None, Exception | None]] = queue.SimpleQueue()
+
+    def call() -> None:
+        try:
+            answer.put((ask(), None))
+        except Exception as error:
+            answer.put((None, error))
+        except BaseException as error:  # an adapter may raise anything
+            answer.put((None, AdapterExit(named(error))))
+
+    threading.Thread(target=call, daemon=True).start()
+    try:
+        result, error = answer.get(timeout=limit)
+    except queue.Empty:
+        raise TimeoutError(f"the adapter {STUCK} within {limit:g} s") from None
+    if error is not None:
+        raise error
+    return cast("T", result)
 
 
 def _misdescribed(about: About) -> str:
@@ -132,7 +195,14 @@ def _misdescribed(about: About) -> str:
     if not isinstance(about, About):
         return f"describe() returned {type(about).__name__}: expected About"
     if not isinstance(about.capabilities, frozenset) or not all(isinstance(c, str) for c in about.capabilities):
-        return f"capabilities are {about.capabilities!r}: expected a frozenset of names"
+        return f"capabilities are {printable(repr(about.capabilities))}: expected a frozenset of names"
+    try:
+        if msgspec.json.decode(msgspec.json.encode(about), type=About) != about:
+            return f"describe() returned a time-out of {about.time_out}: expected seconds"
+    except (TypeError, ValueError, RecursionError) as error:
+        return f"describe() returned an About that is none: {message(error)}"
+    if about.time_out is not None and about.time_out < 0:
+        return f"describe() returned a time-out of {about.time_out}: expected seconds"
     if unknown := sorted(about.capabilities - CAPABILITIES.keys()):
         return f"unknown capability {unknown[0]!r}{registry.nearest(unknown[0], CAPABILITIES)}"
     return ""
@@ -163,7 +233,7 @@ class Settings:
     seed: int = 0
     jobs: int = 2
     deadline: float = 300.0
-    limit: float = 900.0
+    limit: float = LIMIT
     folder: Path | None = None
 
 
@@ -210,10 +280,10 @@ def record(
     except Interrupted:
         history.add(Broken(reason="interrupted"), history.records[-1].t)
     except Unsupported as error:
-        history.add(Broken(reason=str(error), skip=True), history.records[-1].t)
+        history.add(Broken(reason=message(error), skip=True), history.records[-1].t)
     except BaseException as error:  # the adapter, or we, broke: a verdict of its own, also if it tried to exit
         where = "".join(traceback.format_exception(error)[-2:]).strip()
-        history.add(Broken(reason=f"{type(error).__name__}: {error}\n{where}"), history.records[-1].t)
+        history.add(Broken(reason=f"{named(error)}\n{printable(where)}"), history.records[-1].t)
     else:
         history.add(End(), history.records[-1].t)
     finally:
@@ -221,7 +291,7 @@ def record(
             try:
                 cluster.close()
             except BaseException as error:  # a failing clean-up must be told, too
-                history.add(Broken(reason=f"close: {type(error).__name__}: {error}"), history.records[-1].t)
+                history.add(Broken(reason=f"close: {named(error)}"), history.records[-1].t)
         history.close()
     return history
 
@@ -231,15 +301,17 @@ def _reason(judgement: Judgement) -> str:
 
 
 def run_all(
-    runtime: Runtime, scenarios: list[Scenario], settings: Settings, interrupted: threading.Event | None = None
-) -> Iterator[Outcome]:
+    runtime: Runtime, scenarios: list[Scenario], settings: Settings, interrupted: threading.Event | None = None,
+    about: About | None = None,
+) -> Iterator[Outcome]:  # fmt: skip
     """Run scenarios side by side, at most ``settings.jobs`` at once; outcomes as they come.
 
     A scenario that does not come back within ``settings.limit`` seconds gets the verdict error, and is left behind.
     Once ``interrupted`` is set, or when the caller stops early, what has not begun is left out; what runs is asked to
-    stop and waited for at most GRACE seconds. All that had ended by then is told.
+    stop and waited for at most GRACE seconds. All that had ended by then is told. ``about`` is what the runtime has
+    said of itself; without it it is asked. Raises NoRuntime if it has no answer.
     """
-    about = runtime.describe()
+    told = about or described(runtime, settings.limit)
     todo: queue.SimpleQueue[Scenario] = queue.SimpleQueue()
     for scenario in scenarios:
         todo.put(scenario)
@@ -254,7 +326,10 @@ def run_all(
             except queue.Empty:
                 return
             running[scenario.id] = time.monotonic()
-            done.put(run_scenario(runtime, about, scenario, settings, stop))
+            try:
+                done.put(run_scenario(runtime, told, scenario, settings, stop))
+            except BaseException as error:  # no history could be written, say
+                done.put(_error(scenario, settings, named(error)))
 
     def begin() -> threading.Thread:
         thread = threading.Thread(target=work, daemon=True)
@@ -275,7 +350,8 @@ def run_all(
                 ]
                 for scenario_id in overdue:
                     threads.append(begin())
-                    yield _left_behind(by_id.pop(scenario_id), settings)
+                    reason = f"the adapter {STUCK} within {settings.limit:g} s"
+                    yield _error(by_id.pop(scenario_id), settings, reason)
                 continue
             if by_id.pop(outcome.scenario.id, None):
                 yield outcome
@@ -290,8 +366,12 @@ GRACE = 10.0
 """Seconds that running scenarios get to clean up after an interruption."""
 
 
-def _left_behind(scenario: Scenario, settings: Settings) -> Outcome:
-    reason = f"the adapter did not come back within {settings.limit:g} s"
+def run_one(runtime: Runtime, scenario: Scenario, settings: Settings, about: About | None = None) -> Outcome:
+    """The outcome of a scenario that is run alone."""
+    return next(iter(run_all(runtime, [scenario], settings, about=about)))
+
+
+def _error(scenario: Scenario, settings: Settings, reason: str) -> Outcome:
     rules = scenario.rules(settings.profile.name)
     finding = Finding(Verdict.ERROR, rules, "scenario", reason)
     judgement = Judgement(scenario.id, settings.profile.name, Verdict.ERROR, (finding,), {}, 0)

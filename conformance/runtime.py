@@ -10,7 +10,7 @@ This module knows nothing of the model: what is judged must not consult the judg
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Annotated, Any, Literal, Protocol, runtime_checkable
 
 import msgspec
 
@@ -154,6 +154,10 @@ class WrongBuild(msgspec.Struct, frozen=True):
 # Times are seconds on the runtime's own clock. They are used as order only.
 
 
+MOST_CONTAINERS = 99
+"""Containers of a pod: what explains their statuses is looked for among all of them together."""
+
+
 class ContainerSeen(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A container's status as its pod's status shows it.
 
@@ -167,7 +171,7 @@ class ContainerSeen(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
     name: str
     state: Literal["waiting", "running", "terminated", "unknown"]
-    restarts: int | None = 0
+    restarts: Annotated[int, msgspec.Meta(ge=0)] | None = 0
     exit_code: int | None = None
     oom: bool = False
     started_at: float | None = None
@@ -193,7 +197,7 @@ class PodSeen(msgspec.Struct, frozen=True, omit_defaults=True, tag="pod", gc=Fal
     uid: str
     policy: Policy
     phase: str
-    members: tuple[str, ...]
+    members: Annotated[tuple[str, ...], msgspec.Meta(min_length=1, max_length=MOST_CONTAINERS)]
     node: str | None = None
     containers: tuple[ContainerSeen, ...] | None = None
     deleted: bool = False
@@ -249,7 +253,7 @@ class EventSeen(msgspec.Struct, frozen=True, omit_defaults=True, tag="event", gc
     object_uid: str | None = None
     container: str | None = None
     source: str = ""
-    count: int = 1
+    count: Annotated[int, msgspec.Meta(ge=0)] = 1
     message: str = ""
     first_at: float | None = None
     place: str = ""
@@ -282,7 +286,7 @@ class ControllerSeen(msgspec.Struct, frozen=True, omit_defaults=True, tag="contr
     name: str
     uid: str
     wanted: int
-    counted: int
+    counted: Annotated[int, msgspec.Meta(ge=0)]
     policy: str
     deleted: bool = False
     selector: dict[str, str] = {}

@@ -18,11 +18,12 @@ import pkgutil
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import TypeVar, cast
 
 import msgspec
 
 from conformance.history import (
+    MAX_LINE,
     Action,
     ControllerWant,
     EventWant,
@@ -58,9 +59,12 @@ from conformance.runtime import (
     Unsupported,
 )
 from conformance.wants import controller_is_so, event_is_so, node_is_so, pod_is_so
+from conformance.wording import message, printable
 from conformance.workload import Step, Workload
 from model import registry
 from model.profiles import Profile
+
+T = TypeVar("T")
 
 POLICIES: tuple[Policy, ...] = ("Always", "OnFailure", "Never")
 
@@ -340,9 +344,9 @@ class Run:
             self.let_pass(LINGER)
             return
         end = self._now + seconds
-        while not self._cluster.quiescent() and self._now < end:
+        while not self._quiescent() and self._now < end:
             self._observe(end - self._now)
-        if self._cluster.quiescent():
+        if self._quiescent():
             self._history.add(Quiescent(), self._now)
 
     # --- how it is done ---------------------------------------------------------------------------------------------
@@ -351,7 +355,7 @@ class Run:
         try:
             do()
         except Refused as error:
-            self._history.add(msgspec.structs.replace(action, refused=str(error)), self._now)
+            self._history.add(msgspec.structs.replace(action, refused=message(error)), self._now)
             raise
         self._history.add(action, self._now)
 
@@ -360,7 +364,7 @@ class Run:
         self._history.add(Goal(want=want, rules=held or self.scenario.rules(self.profile.name)), self._now)
         end = self._now + self._deadline
         while not self._is_so(want):
-            if "quiescence" in self._capabilities and self._cluster.quiescent():
+            if "quiescence" in self._capabilities and self._quiescent():
                 self._history.add(Quiescent(), self._now)
                 raise DeadlinePassed(str(want))
             if self._now >= end or self._has_ended(want):
@@ -391,13 +395,15 @@ class Run:
     def _observe(self, timeout: float) -> None:
         if self._stop is not None and self._stop.is_set():
             raise Interrupted
-        seen = self._cluster.observe(min(timeout, SLICE))
+        seen = self._ask(lambda: self._cluster.observe(min(timeout, SLICE)), "observe")
+        if not isinstance(seen, Sequence) or isinstance(seen, str | bytes):
+            raise AdapterError(f"observe() returned {type(seen).__name__}: expected a sequence of observations")
         if not seen:
             self._now += min(timeout, SLICE)
-        if len(self._history.records) > MAX_RECORDS:
-            raise AdapterError(f"more than {MAX_RECORDS:,} observations in one scenario")
-        for what in seen:
-            _check(what)
+        for given in seen:
+            if len(self._history.records) > MAX_RECORDS:
+                raise AdapterError(f"more than {MAX_RECORDS:,} observations in one scenario")
+            what = _checked(given)
             self._now = max(self._now, what.at)
             match what:
                 case PodSeen():
@@ -408,16 +414,40 @@ class Run:
                     self._events[what.id] = what
             self._history.add(Seen(what=what), self._now)
 
+    def _quiescent(self) -> bool:
+        said = self._ask(self._cluster.quiescent, "quiescent")
+        if not isinstance(said, bool):
+            raise AdapterError(f"quiescent() returned {type(said).__name__}: expected True or False")
+        return said
+
+    @staticmethod
+    def _ask(ask: Callable[[], T], method: str) -> T:
+        """An answer of the cluster. This much every runtime can do that says so: it is not for it to skip the rest."""
+        try:
+            return ask()
+        except Unsupported as error:
+            raise AdapterError(f"{method}() raised Unsupported: {message(error)}") from error
+
 
 def _containers(workloads: tuple[Step | Workload, ...]) -> tuple[ContainerSpec, ...]:
     return tuple(ContainerSpec(f"c{n}", w if isinstance(w, tuple) else (w,)) for n, w in enumerate(workloads, 1))
 
 
-def _check(what: object) -> None:
-    """Whether an observation is one, with every field of its type. Raises AdapterError."""
+def _checked(what: object) -> Observation:
+    """An observation as it will be read again from the history. Raises AdapterError if it is none, with every field of
+    its type."""
+    kind = type(what).__name__
     if not isinstance(what, Observation):
-        raise AdapterError(f"observe() returned {type(what).__name__}: expected PodSeen, NodeSeen, EventSeen, …")
+        raise AdapterError(f"observe() returned {kind}: expected PodSeen, NodeSeen, EventSeen, …")
     try:
-        decode(encode(Seen(what=what)))
-    except (msgspec.MsgspecError, TypeError, ValueError, UnicodeError) as error:
-        raise AdapterError(f"observe() returned a {type(what).__name__} that is none: {error}") from error
+        line = encode(Seen(what=what))
+        if len(line) > MAX_LINE:
+            raise AdapterError(f"observe() returned a {kind} of more than {MAX_LINE // 2**20} MiB")
+        read = cast("Seen", decode(line)).what
+        if read != what:  # NaN, bytes for text, a list for a tuple
+            name = next(n for n in what.__struct_fields__ if getattr(read, n, None) != getattr(what, n))
+            told = printable(repr(getattr(what, name)), 200)
+            raise AdapterError(f"observe() returned a {kind} with {name} {told}: it has none of the field's type")
+    except (TypeError, ValueError, RecursionError) as error:
+        raise AdapterError(f"observe() returned a {kind} that is none: {message(error)}") from error
+    return read

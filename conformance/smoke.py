@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 
-from conformance.runner import Outcome, Settings, run_all
-from conformance.runtime import Runtime
+from conformance.runner import Outcome, Settings, run_one
+from conformance.runtime import About, Runtime
 from conformance.scenario import Run, Scenario
 from conformance.workload import RUN_ON
 
@@ -27,7 +27,7 @@ LIMIT = 120.0
 """Seconds of wall time after which an adapter is taken to hang."""
 
 
-def smoke(runtime: Runtime, settings: Settings) -> Outcome:
+def smoke(runtime: Runtime, settings: Settings, about: About | None = None) -> Outcome:
     """Make a node and a pod, see the pod run, delete it, see it gone."""
     limited = dataclasses.replace(settings, limit=min(settings.limit, LIMIT))
-    return next(iter(run_all(runtime, [SMOKE], limited)))
+    return run_one(runtime, SMOKE, limited, about)

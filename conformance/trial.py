@@ -12,7 +12,17 @@ from typing import Literal, TypeVar
 
 import msgspec
 
-from conformance.runner import NoRuntime, Outcome, Settings, faults_of, run_scenario, runtime_class, start
+from conformance.runner import (
+    NoRuntime,
+    Outcome,
+    Settings,
+    close,
+    described,
+    faults_of,
+    run_one,
+    runtime_class,
+    start,
+)
 from conformance.runtime import WrongBuild
 from conformance.scenario import Scenario, selected
 from conformance.verdict import Verdict
@@ -71,13 +81,13 @@ def trial(spec: str, fault: str, profile: str, seed: int = 0, seeds: int = SEEDS
     found = runtime_class(spec)
     build = faults_of(found)[fault]
     runtime = start(found, fault)
-    about, scenarios = runtime.describe(), _relevant_first(build, profile)
+    about, scenarios = described(runtime), _relevant_first(build, profile)
     held: dict[Verdict, tuple[int, Outcome]] = {}
     rules: dict[str, None] = {}
     for number in range(seed, seed + seeds):
         settings = Settings(profile_of(profile), seed=number)
         for scenario in scenarios:
-            outcome = run_scenario(runtime, about, scenario, settings)
+            outcome = run_one(runtime, scenario, settings, about)
             failed = failed_rules(outcome)
             rules |= dict.fromkeys(failed)
             if is_on_topic(failed, build.topic):
@@ -91,7 +101,7 @@ def trial(spec: str, fault: str, profile: str, seed: int = 0, seeds: int = SEEDS
     else:
         unsure = Verdict.UNKNOWN in held or Verdict.ERROR in held
         result = "by accident" if Verdict.FAIL in held else "unknown" if unsure else "survives"
-    runtime.close()
+    close(runtime)
     first = next((held[v] for v in (Verdict.FAIL, Verdict.ERROR, Verdict.UNKNOWN) if v in held), None)
     if first is None:
         return Trial(fault, profile, build, result, seeds)
@@ -140,11 +150,12 @@ def soak(spec: str, profiles: Iterable[str], seeds: Iterable[int], jobs: int = 1
 def _run(spec: str, what: tuple[str, int]) -> Run:
     profile, seed = what
     runtime = start(runtime_class(spec))
-    about, settings = runtime.describe(), Settings(profile_of(profile), seed=seed)
-    outcomes = [run_scenario(runtime, about, scenario, settings) for scenario in selected(profile)]
-    runtime.close()
+    about, settings = described(runtime), Settings(profile_of(profile), seed=seed)
+    outcomes = [run_one(runtime, scenario, settings, about) for scenario in selected(profile)]
+    problem = close(runtime)
     alarms = [o for o in outcomes if o.verdict not in (Verdict.PASS, Verdict.SKIP)]
     told = tuple((o.scenario.id, str(o.verdict), o.reason) for o in alarms)
+    told += (("close", str(Verdict.ERROR), problem),) if problem else ()
     return Run(profile, seed, dict(Counter(str(o.verdict) for o in outcomes)), told)
 
 

@@ -6,11 +6,11 @@ v1beta3; v1 where it differs (its own names stand beside); pods of v1beta1 and v
 from __future__ import annotations
 
 import datetime
-from typing import Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
 import msgspec
 
-from conformance.runtime import ConditionStatus
+from conformance.runtime import MOST_CONTAINERS, ConditionStatus
 
 T = TypeVar("T")
 
@@ -63,7 +63,7 @@ class SpecContainer(msgspec.Struct):
 
 
 class PodSpec(msgspec.Struct):
-    containers: list[SpecContainer]
+    containers: Annotated[list[SpecContainer], msgspec.Meta(min_length=1, max_length=MOST_CONTAINERS)]
     restartPolicy: str | dict[str, Any] | None = None
     host: str = ""
     nodeName: str = ""
@@ -105,7 +105,7 @@ class Status(msgspec.Struct):
     name: str
     state: State = msgspec.field(default_factory=State)
     lastState: State = msgspec.field(default_factory=State)
-    restartCount: int | None = None
+    restartCount: Annotated[int, msgspec.Meta(ge=0)] | None = None
     containerID: str | None = None
     ready: bool | None = None
 
@@ -222,7 +222,7 @@ class Engine(msgspec.Struct):
     Type: str
     Action: str
     Actor: Actor
-    timeNano: int
+    timeNano: Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 
 
 class Kind(msgspec.Struct):

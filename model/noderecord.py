@@ -212,7 +212,10 @@ def amount(written: float | str) -> Decimal:
     found = re.fullmatch(r"([+-]?\d+(?:\.\d+)?|[+-]?\.\d+)([a-zA-Z]*)", str(written))
     if found is None or found[2] not in SUFFIXES:
         raise ValueError(f"quantity {written!r}: expected a number and one of {', '.join(filter(None, SUFFIXES))}")
-    return Decimal(found[1]) * SUFFIXES[found[2]]
+    value = Decimal(found[1]) * SUFFIXES[found[2]]
+    if abs(value) >= 10**24:
+        raise ValueError(f"quantity {written!r:.40}…: expected less than 10^24")
+    return value
 
 
 def shortened(name: str, value: Decimal) -> str:

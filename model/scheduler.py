@@ -54,7 +54,8 @@ class Candidacy:
 CANDIDACY = (
     Candidacy("it is not marked unschedulable", lambda node: not node.get("unschedulable"),
               ("scheduler.candidate.ready",)),
-    Candidacy("it has a condition Ready", lambda node: any(c["type"] == "Ready" for c in node.get("conditions", ())),
+    Candidacy("it has a condition Ready",
+              lambda node: any(c.get("type") == "Ready" for c in node.get("conditions", ())),
               ("scheduler.candidate.ready", "scheduler.candidate.no-condition")),
     Candidacy("the status of its last condition is True", lambda node: node["conditions"][-1]["status"] == "True",
               ("scheduler.candidate.ready", "scheduler.candidate.last-condition")),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import re
 from pathlib import Path
+from types import ModuleType
 
 from conformance import coverage, recordings, report, runner
 from conformance.judge import judge
@@ -34,13 +35,22 @@ def test_the_findings_that_it_shows_are_the_real_ones() -> None:
     assert shown[1] in README
 
 
-def test_its_counts_are_the_real_ones() -> None:
+def _tool() -> ModuleType:
     spec = importlib.util.spec_from_file_location("readme", ROOT / "tools" / "readme.py")
     assert spec
     assert spec.loader
     tool = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(tool)
-    assert tool.counts() in README, "run `make docs`"
+    return tool
+
+
+def test_its_counts_are_the_real_ones() -> None:
+    assert _tool().counts() in README, "run `make docs`"
+
+
+def test_its_figures_are_those_of_the_last_benchmark() -> None:
+    block = f"<!-- performance -->\n{_tool().performance()}\n<!-- end -->"
+    assert block in README, "run `python tools/readme.py performance`"
 
 
 def test_its_links_lead_somewhere() -> None:

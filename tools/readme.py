@@ -1,7 +1,10 @@
 """Rewrite the blocks of the README that show real output, between ``<!-- name -->`` and ``<!-- end -->``, and draw the
 picture of a coverage that it shows.
 
-Part of `make docs`. The seconds in the output are those of the machine that ran it.
+    python tools/readme.py                 every block, as part of `make docs`
+    python tools/readme.py performance     this one, as part of `make benchmark-docs`
+
+The seconds in the output are those of the machine that ran it.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from adapters.simulator import FAULTS
@@ -70,15 +74,20 @@ def coverage() -> None:
         shutil.copyfile(Path(folder) / "seed" / "container-onfailure.svg", ROOT / "docs" / "coverage.svg")
 
 
-BLOCKS = {"demo": demo, "trace": trace, "counts": counts}
+def performance() -> str:
+    """What `make benchmark-docs` has measured last."""
+    return (ROOT / "benchmarks" / "results.md").read_text(encoding="utf-8").rstrip()
 
 
-def main() -> None:
-    """Rewrite the README in place."""
+BLOCKS = {"demo": demo, "trace": trace, "counts": counts, "performance": performance}
+
+
+def main(names: Sequence[str]) -> None:
+    """Rewrite these blocks of the README in place."""
     path = ROOT / "README.md"
     text = path.read_text(encoding="utf-8")
-    for name, make in BLOCKS.items():
-        block = f"<!-- {name} -->\n{make()}\n<!-- end -->"
+    for name in names or BLOCKS:
+        block = f"<!-- {name} -->\n{BLOCKS[name]()}\n<!-- end -->"
         text, found = re.subn(rf"<!-- {name} -->\n.*?\n<!-- end -->", lambda _, b=block: b, text, flags=re.DOTALL)
         if not found:
             raise SystemExit(f"README.md has no block {name}")
@@ -87,4 +96,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

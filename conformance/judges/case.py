@@ -14,13 +14,14 @@ from conformance import oracle
 from conformance.coverage import Counted, Walk, add
 from conformance.evidence import Evidence
 from conformance.verdict import Verdict, worst
+from conformance.wording import printable
 from model.profiles import Profile
 
 WINDOW = 10_000
 """How many lines streams may lag behind one another: so many are read ahead of the one that is judged, and so many wait
 behind it until what a line tells is compared with what other streams tell."""
 
-OUTCOMES = 100_000
+OUTCOMES = 20_000
 """How many outcomes of checks are remembered."""
 
 FINDINGS = 10_000
@@ -75,6 +76,12 @@ class Judgement(msgspec.Struct, frozen=True, omit_defaults=True):
         return {rule: worst(verdicts) for rule, verdicts in found.items()}
 
 
+def _printable(finding: Finding) -> Finding:
+    """It quotes names and messages from the recording."""
+    told = {name: printable(getattr(finding, name)) for name in ("object", "reason", "allowed")}
+    return msgspec.structs.replace(finding, **told)
+
+
 DELIVERY = {
     "objects": "objects, interleaved",
     "restarts": "restarts of a watch",
@@ -89,8 +96,8 @@ DELIVERY = {
 At = tuple[Any, ...]
 """A place in the course of a judgement: these are compared."""
 
-STEPS = ("order", "unseen", "version", "object", "waited", "gone", "end")
-"""What is done at one place, in this order."""
+ORDER, UNSEEN, VERSION, OBJECT, WAITED, GONE, END = range(7)
+"""The steps that are done at one place, in this order."""
 
 
 @dataclass(eq=False)
@@ -116,7 +123,7 @@ class Case:
     """How many lines have been judged."""
     at: At = ()
     """Where the judgement is, so that findings of several judges can be put into the order in which one finds them: the
-    place, and the step there (`STEPS`); in a check that has waited, where that was asked for."""
+    place, and the step there (`ORDER` and so on); in a check that has waited, where that was asked for."""
     mine: bool = True
     """Whether what is found now is for this judge to tell: there may be others (`conformance.shares`)."""
     waiting: deque[tuple[int, At, bool, Callable[[], None]]] = field(default_factory=deque)
@@ -174,9 +181,9 @@ class Case:
         if self.mine:
             self.delivery[kind] += many
 
-    def begin(self, step: str, *, mine: bool) -> None:
+    def begin(self, step: int, *, mine: bool) -> None:
         """Begin a step of the judgement of a line, which is this judge's or not."""
-        self.at, self.mine = (self.place, STEPS.index(step)), mine
+        self.at, self.mine = (self.place, step), mine
 
     def later(self, check: Callable[[], None]) -> None:
         """Make a check when the lines after this one are known, too: a window later, or at the end."""
@@ -190,7 +197,7 @@ class Case:
         """Make a check that asks for nothing but this, and for where the object ``name`` stands in its tables. If all
         is well, what was seen to hold, and gone through, is counted again where the same is asked again; what is not
         well is looked at each time."""
-        key = (asked, self.walk.standing(name))
+        key = (asked, self.walk.standing(name), self.mine)
         if outcome := self.outcomes.get(key):
             outcome.times += 1
             if name:
@@ -207,6 +214,7 @@ class Case:
         if len(self.findings) + self.untold == found:
             if len(self.outcomes) == OUTCOMES:
                 self._recount()
+                self.walk.forget_unused()
             self.outcomes[key] = outcome
 
     def _count(self, outcome: Outcome) -> None:
@@ -226,7 +234,7 @@ class Case:
         """Make the checks that have waited long enough; at the end all of them."""
         while self.waiting and (at_end or self.waiting[0][0] + self.window <= self.place):
             _, asked, self.mine, check = self.waiting.popleft()
-            self.at = (self.place, STEPS.index("waited"), asked)
+            self.at = (self.place, WAITED, asked)
             check()
 
     def gone(self, name: str, uid: str) -> None:
@@ -240,7 +248,7 @@ class Case:
             return
         kind = (finding.verdict, finding.rules)
         if len(self.findings) < FINDINGS or kind not in self.kinds:
-            self.findings.append(finding)
+            self.findings.append(_printable(finding))
             self.places.append(self.at)
             self.kinds.add(kind)
         else:

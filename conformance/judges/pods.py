@@ -11,7 +11,7 @@ from conformance import oracle
 from conformance.coverage import HOME
 from conformance.engine import EngineOracle, Ledger
 from conformance.exits import Exit, Exits
-from conformance.judges.case import Case
+from conformance.judges.case import GONE, UNSEEN, Case
 from conformance.judges.nodes import NodeJudge
 from conformance.judges.statuses import StatusJudge
 from conformance.oracle import PodOracle
@@ -161,7 +161,7 @@ class PodJudge:
     def end(self) -> None:
         """The history ends."""
         for known in self.pods.values():
-            self.case.begin("gone", mine=known.mine)
+            self.case.begin(GONE, mine=known.mine)
             self.case.at += (known.place,)
             self._end(known)
 
@@ -174,7 +174,7 @@ class PodJudge:
         there = set(listed)
         gone = [(uid, known) for uid, known in self.pods.items() if not known.deleted and uid not in there]
         for uid, known in gone:
-            self.case.begin("unseen", mine=known.mine)
+            self.case.begin(UNSEEN, mine=known.mine)
             self.case.at += (known.place,)
             self.case.count("unseen")
             self.case.walk.forget(f"pod {known.first.name}")
@@ -241,7 +241,7 @@ class PodJudge:
                 self.statuses.take(entry, seen, before)
             self.statuses.ready(line, seen, before)
             self._written(entry, seen, known)
-        was, number, barred = known.oracle.belief, known.oracle.number, self.case.evidence.barred(seen)
+        was, barred = known.oracle.belief, self.case.evidence.barred(seen)
         explained = known.oracle.observe(seen, barred)
         if not explained.belief:
             early = seen.phase == "Failed" and self.case.evidence.too_early(seen)
@@ -252,12 +252,8 @@ class PodJudge:
             self.case.fail(rules, name, explained.why + time_out, line, known.line, explained.allowed)
             known.failed = True
         else:
-            self.case.once(
-                (number, known.oracle.number, barred, *self._asked(seen, before)),
-                lambda: self._explained(seen, before, was, explained.belief, barred),
-                name,
-            )
-        if news:
+            self.case.once(explained, lambda: self._explained(seen, before, was, explained.belief, barred), name)
+        if news and (self.case.profile.exit_events or self.case.evidence.own):
             for container_name, incarnation, end in known.exits.note(line, seen, known.oracle):
                 self.on_exit(known, container_name, incarnation, end)
         if seen.deleted:
@@ -361,12 +357,12 @@ class PodJudge:
         limit = self.case.profile.counted_up_to
         last_line = known.line
         rules = self.case.held("pod.restart.counted", "pod.restart.count-reconstructed")
-        old = {c.name: c for c in (before.containers if before else None) or ()}
+        old = (before.containers if before else None) or ()
         ended = self.case.held("pod.container.terminated", "pod.restart.new-container", "pod.restart.counted")
-        for status in seen.containers or ():
+        for place, status in enumerate(seen.containers or ()):
             if status.name not in seen.members:
                 continue
-            was = old.get(status.name)
+            was = oracle.named(old, status.name, place)
             if problem := self._count_problem(status, was, limit):
                 self.case.fail(rules, f"pod {seen.name}", f"container {status.name}: {problem}", line, last_line)
             elif problem := known.ledger.statuses(status):
@@ -374,15 +370,11 @@ class PodJudge:
             elif was is not None and (status.restarts or 0) > (was.restarts or 0):
                 self.case.cover(*rules)
 
-    def _asked(self, seen: PodSeen, before: PodSeen | None) -> tuple[object, ...]:
-        """All that `_explained` asks of two observations, besides what is believed."""
-        after = (before.phase, before.node is None) if before is not None else None
-        return (seen.policy, seen.phase, len(seen.members), bool(seen.containers), after, *self._unlike(seen))
-
     def _explained(
         self, seen: PodSeen, before: PodSeen | None, was: oracle.Belief, belief: oracle.Belief, barred: frozenset[str]
     ) -> None:
-        """Count the rules of the simplest explanation as covered."""
+        """Count the rules of the simplest explanation as covered. All that is asked here of the observation and the one
+        before is in `PodOracle.asked`, too."""
         known, walk, name = self.pods[seen.uid].oracle, self.case.walk, f"pod {seen.name}"
         events: list[str] = []
         paths: list[tuple[Row, ...]] = []

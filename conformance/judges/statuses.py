@@ -11,7 +11,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from functools import partial
 
-from conformance import recent
+from conformance import oracle, recent
 from conformance.judges.case import Case
 from conformance.recent import Recent
 from conformance.recordings import Entry
@@ -54,16 +54,17 @@ class StatusJudge:
     def take(self, entry: Entry, seen: PodSeen, before: PodSeen | None) -> None:
         """Judge the statuses of one observation of a pod. Only a frame of the API has all that a status must have."""
         line = entry.line
-        old = {status.name: status for status in (before.containers if before else None) or ()}
-        for status in seen.containers or ():
+        old, told = (before.containers if before else None) or (), self.case.evidence.engine_told
+        for place, status in enumerate(seen.containers or ()):
             if status.name in seen.members and entry.framed:
                 self.case.once(
                     (status.state, status.also, status.instance is None, status.fields, status.message is None,
                      status.name in seen.messaged, status.reason),
                     partial(self._shape, line, seen, status),
                 )  # fmt: skip
-                self._carried(line, seen, status, old.get(status.name))
-                self.case.later(partial(self._beside, line, seen, status))
+                self._carried(line, seen, status, oracle.named(old, status.name, place))
+                if told:
+                    self.case.later(partial(self._beside, line, seen, status))
 
     def ready(self, line: int, seen: PodSeen, before: PodSeen | None) -> None:
         """Judge what one observation says of readiness, if that is news."""
@@ -76,8 +77,6 @@ class StatusJudge:
             self._times(line, seen, status, account)
             self._end(line, seen, status, account)
             self._order(line, seen, status, account)
-        else:
-            self._times(line, seen, status, Account())
 
     # --- one status by itself ---------------------------------------------------------------------------------------
 

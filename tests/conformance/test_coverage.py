@@ -308,3 +308,19 @@ def test_the_suite_goes_through_every_row_of_a_container_that_is_restarted(tmp_p
 
 def test_an_empty_coverage_is_told_as_such() -> None:
     assert "nothing was observed" in coverage.table(SEED, {})
+
+
+def test_where_nothing_stands_any_more_is_forgotten() -> None:
+    """What stands somewhere goes on from there. Catches numbers that are given to others."""
+    walk, table = Walk(SEED), SEED.containers["Always"]
+    start, restart = table.rows_for("Waiting", "start"), table.rows_for("Completed", "restart")
+    walk.take("pod a", table, start)
+    walk.take("pod b", table, table.rows_for("Running", "exit_failure"))
+    walk.take("pod a", table, table.rows_for("Running", "exit_zero"))
+    walk.forget_unused()
+    assert len(walk.known) == len(walk.numbers) == 3
+    walk.take("pod a", table, restart)
+    assert walk.counted["container/Always"].pairs == {
+        "Waiting --start--> Running --exit_zero--> Completed": 1,
+        "Running --exit_zero--> Completed --restart--> Restarting": 1,
+    }
