@@ -414,20 +414,21 @@ def verified_text(data: dict[str, Any]) -> str:
     help="Declared deviations of the runtime (TOML).",
 )
 @click.option("--list-faults", is_flag=True, help="List the wrong builds that the runtime offers.")
+@click.option("--all", "hidden", is_flag=True, help="With --list-faults: also those that only kubephase explore finds.")
 @click.option("--list", "list_only", is_flag=True, help="List the scenarios that would run, and their rules.")
 @click.option("--smoke", "smoke_only", is_flag=True, help="Only check that the adapter works at all.")
 @JSON_OPTION
 def conform(
     spec: str, profile: Profile, prefixes: tuple[str, ...], folder: Path | None, docker_hosts: tuple[str, ...],
     image: str | None, with_floor: bool, seed: int, jobs: int, deadline: float, limit: float, fault: str | None,
-    deviations_file: Path | None, list_faults: bool, list_only: bool, smoke_only: bool, as_json: bool,
+    deviations_file: Path | None, list_faults: bool, hidden: bool, list_only: bool, smoke_only: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Run the conformance suite against a runtime."""
     try:
         scenarios = selected(profile.name, prefixes)
         found = runner.runtime_class(spec)
         if list_faults:
-            _print_faults(found, as_json)
+            _print_faults(found, hidden, as_json)
             return
         if list_only:
             _print_scenarios(profile, scenarios, as_json)
@@ -526,8 +527,8 @@ def _make_folder(folder: Path) -> Path:
     return folder
 
 
-def _print_faults(found: type[Any], as_json: bool) -> None:
-    faults = runner.faults_of(found)
+def _print_faults(found: type[Any], hidden: bool, as_json: bool) -> None:
+    faults = runner.faults_of(found, hidden)
     if as_json:
         click.echo(json.dumps(as_dict(faults), ensure_ascii=False))
     elif faults:
@@ -725,6 +726,243 @@ def soak(runs: int, spec: str, profile: Profile | None, seed: int, jobs: int, as
             f"{runs:,} runs under {' and '.join(profiles)}, seeds {seed} to {seed + runs - 1}: {told} ({seconds} s)"
         )
     sys.exit(1 if alarms else 0)
+
+
+# --- explore and replay ---------------------------------------------------------------------------------------------
+
+DOCKER_HOST_OPTION = click.option(
+    "--docker-host",
+    "docker_hosts",
+    multiple=True,
+    metavar="URL",
+    help="An engine for the runtime docker (may be repeated: each is a node).",
+)
+IMAGE_OPTION = click.option("--image", metavar="NAME", help="An image that the engines have.")
+FAULT_OPTION = click.option(
+    "--fault", metavar="NAME", help="A deliberately wrong build of the runtime, hidden ones too."
+)
+
+
+@cli.command(
+    "explore",
+    epilog="Example: kubephase explore --fault second-new-kubelet-reruns. "
+    "On real engines: kubephase nodes up 2 && kubephase explore --runtime docker --budget 120",
+)
+@RUNTIME_OPTION
+@PROFILE_OPTION
+@FAULT_OPTION
+@click.option(
+    "--budget", type=click.FloatRange(1), metavar="S", help="Seconds for it all; two thirds to find a failure."
+)
+@click.option(
+    "--examples",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Stories to make up, at the most.  [default: 1000; with --budget no limit]",
+)
+@click.option(
+    "--jobs",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Stories side by side.  [default: 1 where time is virtual, else as many as conform runs]",
+)
+@SEED_OPTION
+@click.option(
+    "--without",
+    multiple=True,
+    metavar="KIND",
+    help="No deeds of this kind, such as kill-by-engine (may be repeated): what they do is known to be wrong.",
+)
+@click.option("--no-steering", is_flag=True, help="Do not steer towards rows that were rarely visited.")
+@click.option(
+    "--database",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path(".hypothesis/kubephase"),
+    show_default=True,
+    metavar="DIR",
+    help="Keeps the stories that failed: they are tried first.",
+)
+@click.option(
+    "--report",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("out/explore"),
+    show_default=True,
+    metavar="DIR",
+    help="Takes explored.json and, of a failure, story.json, test_explored.py, history.ndjson and sequence.mmd.",
+)
+@click.option(
+    "--rows", "with_rows", is_flag=True, help="Print every row of every table, with how often it was visited."
+)
+@DOCKER_HOST_OPTION
+@IMAGE_OPTION
+@JSON_OPTION
+def explore_(
+    spec: str, profile: Profile, fault: str | None, budget: float | None, examples: int | None, jobs: int | None,
+    seed: int, without: tuple[str, ...], no_steering: bool, database: Path, folder: Path, with_rows: bool,
+    docker_hosts: tuple[str, ...], image: str | None, as_json: bool,
+) -> None:  # fmt: skip
+    """Make stories up (pods, faults, deletions, in any order), live them on a runtime, and make what fails short.
+
+    Exit code 1 if a story fails. Then it prints the shortest one as a scenario in Python, how to replay it, and its
+    sequence diagram.
+    """
+    from hypothesis.database import DirectoryBasedExampleDatabase
+
+    from conformance import deeds
+    from conformance import explore as exploration
+
+    if unknown := sorted(set(without) - deeds.KINDS.keys()):
+        raise BadInput(f"--without: no kind of deed {unknown[0]!r}{registry.nearest(unknown[0], deeds.KINDS)}")
+    runtime = _started(spec, fault, docker_hosts, image)
+    virtual = exploration.is_virtual(runtime.describe())
+    limits = exploration.Limits(
+        budget, examples or (1000 if budget is None else sys.maxsize), jobs or (1 if virtual else runner.JOBS),
+        not no_steering, without,
+    )  # fmt: skip
+    try:
+        with status(f"exploring {spec}") as say:
+            told = exploration.Explorer(runtime, Settings(profile, seed), limits, say).explore(
+                DirectoryBasedExampleDatabase(database), f"{spec}/{fault or ''}/{profile.name}".encode()
+            )
+    finally:
+        runtime.close()
+    data = _explored_data(told, profile, spec, fault, seed)
+    written = _write_explored(folder, data, told, spec, fault)
+    if as_json:
+        click.echo(json.dumps(data, ensure_ascii=False))
+    else:
+        _print_explored(data, told, profile, folder, written, with_rows)
+    sys.exit(1 if told.shortest else 0)
+
+
+@cli.command(epilog="Example: kubephase replay out/explore/story.json. On another build: … --runtime docker")
+@click.argument("path", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--runtime", "spec", metavar="NAME", help="Another runtime than that of the file.")
+@click.option("--fault", metavar="NAME", help="Another wrong build than that of the file; 'none' for the right one.")
+@click.option("--profile", "profile", type=_Profile(), metavar="P", help="Another profile than that of the file.")
+@click.option(
+    "--sequence",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Write the sequence diagram there (Mermaid).",
+)
+@DOCKER_HOST_OPTION
+@IMAGE_OPTION
+@JSON_OPTION
+def replay(
+    path: Path, spec: str | None, fault: str | None, profile: Profile | None, folder: Path | None,
+    docker_hosts: tuple[str, ...], image: str | None, as_json: bool,
+) -> None:  # fmt: skip
+    """Live a story once more that kubephase explore has written, and judge it. Exit code 1 if it fails."""
+    from conformance import deeds
+    from diagrams.sequence import mermaid
+
+    try:
+        file = deeds.load(path)
+    except deeds.BadStory as error:
+        raise BadInput(str(error)) from error
+    spec, profile = spec or file.runtime, profile or profile_of(file.profile)
+    fault = None if fault == "none" else fault or (file.fault if spec == file.runtime else None)
+    runtime = _started(spec, fault, docker_hosts, image)
+    try:
+        history = runner.record(runtime, runtime.describe(), file.story.scenario, Settings(profile, file.story.seed))
+    finally:
+        runtime.close()
+    recording = recordings.of_records(path.stem, history.records)
+    judgement = judge(recording, profile)
+    steps = story.steps(recording, judgement)
+    pictures = _write_sequences(folder, [(path.stem, mermaid(str(file.story), steps))]) if folder else []
+    if as_json:
+        findings = [as_dict(f) for f in judgement.findings]
+        told = {"story": as_dict(file.story), "runtime": spec, "fault": fault, "profile": profile.name,
+                "verdict": judgement.verdict, "before": file.verdict, "findings": findings}  # fmt: skip
+        click.echo(json.dumps(told, ensure_ascii=False))
+    else:
+        click.echo(
+            f"{SIGN[judgement.verdict]} {path}: {judgement.verdict} under {profile.name} (before: {file.verdict})"
+        )
+        for line in (f"  {number}. {deed}" for number, deed in enumerate(file.story.deeds, 1)):
+            click.echo(line)
+        for line in report.told(judgement):
+            click.echo(line)
+        for picture in pictures:
+            click.echo(f"  sequence: {picture}")
+    sys.exit(exit_code(judgement.verdict))
+
+
+def _started(spec: str, fault: str | None, docker_hosts: tuple[str, ...], image: str | None) -> Any:
+    try:
+        return runner.start(runner.runtime_class(spec), fault, {"docker_hosts": docker_hosts, "image": image})
+    except runner.NoRuntime as error:
+        raise BadInput(str(error)) from error
+
+
+def _explored_data(told: Any, profile: Profile, spec: str, fault: str | None, seed: int) -> dict[str, Any]:
+    """What came of an exploration as JSON types."""
+    data: dict[str, Any] = {
+        "runtime": spec, "profile": profile.name, "fault": fault, "seed": seed, "stories": told.told,
+        "attempts": told.shrunk, "asked_again": told.known, "kept": told.kept, "verdicts": dict(told.verdicts),
+        "seconds": round(told.seconds, 2), "coverage": coverage.as_data(profile, told.coverage), "failure": None,
+    }  # fmt: skip
+    if told.shortest:
+        data["failure"] = {
+            "rules": sorted(told.shortest.rules), "reason": told.shortest.reason,
+            "found": as_dict(told.found.story), "story": as_dict(told.shortest.story), "whole": told.whole,
+            "found_after": round(told.found_after, 2),
+            "others": [{"rules": sorted(rules), "story": as_dict(one.story)} for rules, one in told.others.items()],
+        }  # fmt: skip
+    return data
+
+
+def _write_explored(folder: Path, data: dict[str, Any], told: Any, spec: str, fault: str | None) -> dict[str, str]:
+    """Write the report of an exploration; the texts of the files by name."""
+    from conformance import deeds
+    from conformance.history import encode
+    from diagrams.sequence import mermaid
+
+    texts = {"explored.json": json.dumps(data, ensure_ascii=False, indent=1) + "\n"}
+    if (failed := told.shortest) is not None:
+        file = deeds.StoryFile(failed.story, data["profile"], spec, fault, str(failed.judgement.verdict),
+                               tuple(sorted(failed.rules - {"error"})), failed.reason)  # fmt: skip
+        recording = recordings.of_records(deeds.SCENARIO, list(failed.records))
+        texts["story.json"] = deeds.encoded(file).decode()
+        texts["test_explored.py"] = deeds.python(file, deeds.refused(failed.records))
+        texts["history.ndjson"] = "".join(encode(record).decode() + "\n" for record in failed.records)
+        texts["sequence.mmd"] = mermaid(failed.reason, story.steps(recording, failed.judgement))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in texts.items():
+            (folder / name).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise BadInput(f"{folder}: {error.strerror or error}") from error
+    return texts
+
+
+def _print_explored(
+    data: dict[str, Any], told: Any, profile: Profile, folder: Path, texts: dict[str, str], with_rows: bool
+) -> None:
+    click.echo(coverage.table(profile, told.coverage))
+    if with_rows:
+        rows = [(table, row, count) for table, one in data["coverage"]["machines"].items() if table in told.coverage
+                for row, count in one["rows"].items()]  # fmt: skip
+        click.echo(tabulate(rows, ("table", "row", "times"), tablefmt="simple_outline"))
+    verdicts = ", ".join(f"{count:,} {verdict}" for verdict, count in sorted(told.verdicts.items()))
+    click.echo(f"{told.told:,} stories: {verdicts or 'none'} ({data['seconds']} s)")
+    if (failure := data["failure"]) is None:
+        return
+    before = len(told.found.story.deeds)
+    click.echo(f"{SIGN[Verdict.FAIL]} found after {failure['found_after']} s: {before} deeds; made "
+               f"shorter: {len(told.shortest.story.deeds)} deeds ({told.shrunk} attempts"
+               f"{'' if told.whole else '; the budget was used up'})")  # fmt: skip
+    for line in report.told(told.shortest.judgement):
+        click.echo(line)
+    for other in failure["others"]:
+        click.echo(f"  on the way there another failure was met, by {', '.join(other['rules'])}")
+    click.echo(f"\nas a scenario, {folder / 'test_explored.py'}:\n\n{texts['test_explored.py']}")
+    click.echo(f"once more: kubephase replay {folder / 'story.json'}\n")
+    click.echo(f"as a sequence diagram, {folder / 'sequence.mmd'}:\n\n{texts['sequence.mmd']}")
 
 
 # --- nodes ----------------------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ import random
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
+from adapters.compound_builds import COMPOUND
 from adapters.simulated_api import DIALECTS, Api, NodeRecord, PodRecord
 from adapters.simulated_controllers import NodeController, Reaper, ReplicationController, Scheduler
 from adapters.simulated_kubelet import Cut, Kubelet
@@ -328,13 +329,15 @@ def _check_containers(what: str, containers: Sequence[ContainerSpec]) -> None:
 
 
 class Simulator:
-    """The simulator as a runtime. ``fault``, a key of `FAULTS`, makes it wrong on purpose (`adapters.wrong_builds`)."""
+    """The simulator as a runtime. ``fault``, a key of `FAULTS` or `COMPOUND`, makes it wrong on purpose
+    (`adapters.wrong_builds`, `adapters.compound_builds`)."""
 
     FAULTS: ClassVar = FAULTS
+    HIDDEN_FAULTS: ClassVar = COMPOUND
 
     def __init__(self, fault: str | None = None, timing: Timing | None = None) -> None:
-        if fault is not None and fault not in FAULTS:
-            near = difflib.get_close_matches(fault, FAULTS) or sorted(FAULTS)
+        if fault is not None and fault not in FAULTS | COMPOUND:
+            near = difflib.get_close_matches(fault, FAULTS | COMPOUND) or sorted(FAULTS)
             raise ValueError(f"the simulator has no fault {fault!r}; did you mean {', '.join(near)}?")
         self._fault = fault
         self._timing = timing or Timing()

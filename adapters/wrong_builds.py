@@ -35,13 +35,14 @@ Part = TypeVar("Part", bound=type)
 
 
 def wrong(
-    name: str, what: str, *topic: str, profiles: tuple[str, ...] = BOTH, beside: tuple[type, ...] = ()
-) -> Callable[[Part], Part]:
+    name: str, what: str, *topic: str, profiles: tuple[str, ...] = BOTH, beside: tuple[type, ...] = (),
+    among: dict[str, WrongBuild] = FAULTS,
+) -> Callable[[Part], Part]:  # fmt: skip
     """The class is the part that errs in the wrong build ``name``, with those ``beside`` it. ``topic``: what it breaks,
     as in `WrongBuild`."""
 
     def register(part: Part) -> Part:
-        FAULTS[name] = WrongBuild(what, topic, profiles)
+        among[name] = WrongBuild(what, topic, profiles)
         REPLACED[name] = (part, *beside)
         return part
 

@@ -34,6 +34,12 @@ class Counted(msgspec.Struct, omit_defaults=True):
     pairs: dict[str, int] = msgspec.field(default_factory=Counter)
     failed: dict[str, int] = msgspec.field(default_factory=Counter)
 
+    def add(self, other: Counted) -> None:
+        """Count what another one has counted, too."""
+        for kind in (*KINDS, "failed"):
+            sums: Counter[str] = getattr(self, kind)
+            sums.update(getattr(other, kind))
+
 
 Coverage = Mapping[str, Counted]
 """The counts by table."""

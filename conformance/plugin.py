@@ -131,7 +131,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         chosen = {
             s.id
             for s in scenario.selected(
-                profile(config.getoption("runtime_profile")).name, tuple(config.getoption("runtime_select"))
+                profile(config.getoption("runtime_profile")).name,
+                tuple(config.getoption("runtime_select")),
+                [item.scenario for item in items if isinstance(item, ScenarioItem)],
             )
         }
     except (UnknownRule, UnknownProfile) as error:

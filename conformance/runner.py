@@ -111,10 +111,11 @@ def _missing(thing: object, protocol: type[Any]) -> list[str]:
     return [f"{name}()" for name in _methods(protocol) if not callable(getattr(thing, name, None))]
 
 
-def faults_of(found: type[Any]) -> dict[str, WrongBuild]:
-    """The deliberately wrong builds that the adapter offers, by name."""
+def faults_of(found: type[Any], hidden: bool = False) -> dict[str, WrongBuild]:
+    """The deliberately wrong builds that the adapter offers, by name; also those that it hides, which the suite is not
+    asked to find."""
     faults: dict[str, WrongBuild] = getattr(found, "FAULTS", {})
-    return faults
+    return faults | getattr(found, "HIDDEN_FAULTS", {}) if hidden else faults
 
 
 def start(
@@ -128,8 +129,7 @@ def start(
     if wrong := sorted(given.keys() - taken.keys()):
         takes = ", ".join(taken.values()) or "none"
         raise NoRuntime(f"runtime {found.__name__} takes no {wrong[0].replace('_', ' ')}; it takes: {takes}")
-    if fault is not None and fault not in faults_of(found):
-        known = faults_of(found)
+    if fault is not None and fault not in (known := faults_of(found, hidden=True)):
         raise NoRuntime(f"no fault {fault!r}{registry.nearest(fault, known)}; --list-faults shows them")
     try:
         runtime: Runtime = in_time(lambda: found(**({"fault": fault} if fault else {}), **given), limit)
@@ -242,18 +242,25 @@ def run_scenario(
 ) -> Outcome:
     """Run one scenario and judge its history. Never raises: what breaks becomes the verdict ``error``."""
     begun = time.perf_counter()
+    name = re.sub(r"[^A-Za-z0-9_.-]+", "-", scenario.id).strip("-")
+    path = settings.folder / f"{name}.ndjson" if settings.folder else None
+    history = record(runtime, about, scenario, settings, path, stop)
+    judgement = judge(recordings.of_records(scenario.id, history.records), settings.profile)
+    rules, seconds = scenario.rules(settings.profile.name), time.perf_counter() - begun
+    return Outcome(scenario, rules, judgement, seconds, path, judgement.verdict, _reason(judgement))
+
+
+def record(
+    runtime: Runtime, about: About, scenario: Scenario, settings: Settings, path: Path | None = None,
+    stop: threading.Event | None = None,
+) -> History:  # fmt: skip
+    """Run one scenario and record it. Never raises: what breaks is told by the history, too."""
     profile = settings.profile
-    rules = scenario.rules(profile.name)
-    path = (
-        settings.folder / f"{re.sub(r'[^A-Za-z0-9_.-]+', '-', scenario.id).strip('-')}.ndjson"
-        if settings.folder
-        else None
-    )
     history = History(path)
     history.add(
         Header(scenario=scenario.id, policy=scenario.policy, profile=profile.name, runtime=about.name,
-               runtime_version=about.version, tool_version=VERSION, seed=settings.seed, rules=rules,
-               time_out=about.time_out), 0.0,
+               runtime_version=about.version, tool_version=VERSION, seed=settings.seed,
+               rules=scenario.rules(profile.name), time_out=about.time_out), 0.0,
     )  # fmt: skip
     cluster: Cluster | None = None
     try:
@@ -286,8 +293,7 @@ def run_scenario(
             except BaseException as error:  # a failing clean-up must be told, too
                 history.add(Broken(reason=f"close: {named(error)}"), history.records[-1].t)
         history.close()
-    judgement = judge(recordings.of_records(scenario.id, history.records), profile)
-    return Outcome(scenario, rules, judgement, time.perf_counter() - begun, path, judgement.verdict, _reason(judgement))
+    return history
 
 
 def _reason(judgement: Judgement) -> str:

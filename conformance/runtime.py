@@ -142,6 +142,7 @@ class WrongBuild(msgspec.Struct, frozen=True):
     or the beginnings of ids), by one of which it has to be failed; the profiles under which it is wrong at all.
 
     An adapter has its wrong builds by name in a class attribute ``FAULTS``; its constructor takes a name as ``fault``.
+    Those in ``HIDDEN_FAULTS`` the suite is not asked to find: they are for `kubephase explore`.
     """
 
     what: str

@@ -156,12 +156,13 @@ def all_scenarios() -> list[Scenario]:
     return found
 
 
-def selected(profile: str, prefixes: tuple[str, ...] = ()) -> list[Scenario]:
-    """The scenarios that check a rule of the profile under one of ``prefixes`` (all rules if there are none).
+def selected(profile: str, prefixes: tuple[str, ...] = (), among: Sequence[Scenario] | None = None) -> list[Scenario]:
+    """The scenarios that check a rule of the profile under one of ``prefixes`` (all rules if there are none): of the
+    suite, or of those given.
 
     A prefix may also be the beginning of a scenario's id. Raises UnknownRule for one that is neither.
     """
-    every = [s for s in all_scenarios() if s.rules(profile)]
+    every = [s for s in (all_scenarios() if among is None else among) if s.rules(profile)]
     by_id = {p: [s for s in every if s.id.startswith(p)] for p in prefixes}
     for prefix in prefixes:
         if not by_id[prefix]:
@@ -224,18 +225,21 @@ class Run:
                    "node.condition.ready-means", *rules),
         )  # fmt: skip
 
-    def pod(self, *workloads: Step | Workload, name: str = "p1") -> str:
-        """Create a pod with one container (c1, c2, …) per workload."""
-        spec = PodSpec(name, self.policy, _containers(workloads))
+    def pod(self, *workloads: Step | Workload, name: str = "p1", policy: Policy | None = None) -> str:
+        """Create a pod with one container (c1, c2, …) per workload, under the scenario's policy or another one."""
+        spec = PodSpec(name, policy or self.policy, _containers(workloads))
         self._act(Action(create_pod=spec), lambda: self._cluster.create_pod(spec))
         return name
 
-    def controller(self, *workloads: Step | Workload, wanted: int = 1, name: str = "rc1") -> str:
-        """Create a replication controller of pods with one container (c1, c2, …) per workload."""
+    def controller(
+        self, *workloads: Step | Workload, wanted: int = 1, name: str = "rc1", policy: Policy | None = None
+    ) -> str:
+        """Create a replication controller of pods with one container (c1, c2, …) per workload, under the scenario's
+        policy or another one."""
         cluster = self._cluster
         if not isinstance(cluster, Replicates):
             raise Unsupported("the runtime has no replication controllers")
-        spec = ControllerSpec(name, wanted, self.policy, _containers(workloads))
+        spec = ControllerSpec(name, wanted, policy or self.policy, _containers(workloads))
         self._act(Action(create_controller=spec), lambda: cluster.create_controller(spec))
         return name
 
@@ -267,7 +271,11 @@ class Run:
         """Let this share of the time pass for which a lost node's pods are left as they are."""
         if self._time_out is None:
             raise Unsupported("the runtime does not say after what time a lost node's pods are given up")
-        end = self._now + share * self._time_out
+        self.let_pass(share * self._time_out)
+
+    def let_pass(self, seconds: float) -> None:
+        """Let some time of the runtime's clock pass."""
+        end = self._now + seconds
         while self._now < end:
             self._observe(end - self._now)
 
@@ -333,9 +341,7 @@ class Run:
         """Let things happen until nothing more will. A runtime that cannot tell is watched for LINGER seconds: what it
         must not do it may do then."""
         if "quiescence" not in self._capabilities:
-            end = self._now + LINGER
-            while self._now < end:
-                self._observe(end - self._now)
+            self.let_pass(LINGER)
             return
         end = self._now + seconds
         while not self._quiescent() and self._now < end:

@@ -887,6 +887,10 @@ INNOCENT: dict[str, tuple[Policy, float, tuple[Deed, ...]]] = {
         "Always", 20.0,
         (Deed(0.0, "node", "n2"), Deed(1.0, "pod", "p1", None, (RUN_ON,)), Deed(3.0, "cloud", "n1")),
     ),
+    "nobody looks after a pod whose kubelet is down and whose node has no record": (
+        "OnFailure", 60.0, (NODE, Deed(0.0, "pod", "p1", None, (BAD,)), Deed(3.0, "stop-kubelet", "n1"),
+                            Deed(0.3, "delete-node", "n1"))
+    ),
     "a node that the cloud does not list is named when the node controller starts again": (
         "Always", 20.0, (NODE, Deed(20.0, "cloud", "n2"), Deed(20.0, "static", "n1")),
     ),

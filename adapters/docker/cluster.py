@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import http
 import itertools
 import os
 import queue
@@ -144,7 +145,12 @@ class DockerCluster:
                 pod = self._pod(fault.target)
                 if not pod.is_started:
                     raise Refused(f"pod {fault.target} does not run")
-                pod.api.kill(pod.sandbox)
+                try:
+                    pod.api.kill(pod.sandbox)
+                except APIError as error:
+                    if error.status_code != http.HTTPStatus.CONFLICT:
+                        raise
+                    raise Refused(f"the sandbox of pod {fault.target} does not run: {error.explanation}") from error
             case "break-disk" | "fill-disk" | "mend-disk":
                 self._switch_disk(fault.kind, self._pod(fault.target))
             case "restart-controller":

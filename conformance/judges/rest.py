@@ -56,7 +56,7 @@ class RestJudge:
                     self._owes(
                         self.case.held("pod.binding.scheduler"), name, "is not bound though a node could take it", known
                     )
-            else:
+            elif seen.node not in self.case.evidence.held:  # one whose record is gone, too, may not be looked after
                 self._containers(known, name)
 
     def _addresses(self) -> None:
