@@ -291,7 +291,7 @@ def test_a_large_report_stays_small(folders: list[Path], tmp_path: Path) -> None
     """The whole suite, by both readings and once wrong; the histories stand beside the page, not in it."""
     whole = [
         reported(tmp_path / "seed", select=""),
-        reported(tmp_path / "wrong", fault="never-restarts-anyway", select=""),
+        reported(tmp_path / "wrong", fault="never-restarts-after-failure", select=""),
         reported(tmp_path / "code", by="v0.17.0", select=""),
     ]
     page = written(tmp_path / "page", whole)

@@ -168,7 +168,7 @@ def test_the_history_of_a_wrong_runtime_shows_what_was_done_before_the_failure(t
 
 def test_a_goal_given_up_is_told_at_the_end() -> None:
     """The deadline passed: nobody knows whether it would have come."""
-    recording = recorded(Goal(want=PodWant("p1", phase="Running"), rules=()), POD, End())
+    recording = recorded(Goal(want=PodWant("p1", phase="Running"), rules=()), POD, End(), header=False)
     found = steps(recording, judge(recording, profile("seed")))
     assert [step.kind for step in found] == ["seen", "failure"]
     assert found[-1].what.startswith("UNKNOWN history.goal.reached\nline 2: goal: not seen: pod p1 phase=Running")

@@ -109,7 +109,7 @@ def is_read_no_more(end: int) -> bool:
     """Whether whoever has read from a pipe is gone, soon."""
     poll = select.poll()
     poll.register(end, select.POLLERR)
-    return bool(poll.poll(20_000))
+    return bool(poll.poll(60_000))
 
 
 def test_a_worker_that_dies_is_told(pipe: Path) -> None:
@@ -136,7 +136,7 @@ def test_workers_end_with_who_has_started_them(end: signal.Signals, pipe: Path, 
         with pipe.open("wb") as written:  # as soon as the worker reads
             running.send_signal(end)
             assert is_read_no_more(written.fileno())
-        running.wait(20)
+        running.wait(60)
 
 
 def test_without_dask_it_is_said_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
