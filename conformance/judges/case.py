@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import msgspec
@@ -128,6 +127,8 @@ class Case:
     """Whether what is found now is for this judge to tell: there may be others (`conformance.shares`)."""
     waiting: deque[tuple[int, At, bool, Callable[[], None]]] = field(default_factory=deque)
     """Checks that wait until the lines around one are known, each with the number of that."""
+    forgetting: deque[tuple[int, Callable[[], None]]] = field(default_factory=deque)
+    """What is to be forgotten once nothing waits any more that may ask for it. Never at the end: then all is asked."""
     on_gone: list[Callable[[str, str], None]] = field(default_factory=list)
     """Who keeps something of an object (by name and uid) that is to be forgotten."""
     outcomes: dict[Hashable, Outcome] = field(default_factory=dict)
@@ -189,9 +190,9 @@ class Case:
         """Make a check when the lines after this one are known, too: a window later, or at the end."""
         self.waiting.append((self.place, self.at, self.mine, check))
 
-    def last(self, forget: Callable[[], None]) -> None:
-        """Forget something when nothing waits any more that may ask for it."""
-        self.later(partial(self.later, forget))
+    def forget(self, forget: Callable[[], None]) -> None:
+        """Forget something when nothing waits any more that may ask for it: two windows later."""
+        self.forgetting.append((self.place, forget))
 
     def once(self, asked: Hashable, check: Callable[[], None], name: str = "") -> None:
         """Make a check that asks for nothing but this, and for where the object ``name`` stands in its tables. If all
@@ -236,6 +237,8 @@ class Case:
             _, asked, self.mine, check = self.waiting.popleft()
             self.at = (self.place, WAITED, asked)
             check()
+        while self.forgetting and not at_end and self.forgetting[0][0] + 2 * self.window <= self.place:
+            self.forgetting.popleft()[1]()
 
     def gone(self, name: str, uid: str) -> None:
         """An object is gone, and whatever could be told of it has been told."""

@@ -44,7 +44,7 @@ class ControllerJudge:
         self.case.count("objects", seen.name not in self.last)
         self.last[seen.name] = seen
         if seen.deleted:
-            self.case.last(partial(self._retire, seen))
+            self.case.forget(partial(self._retire, seen))
 
     def _retire(self, seen: ControllerSeen) -> None:
         if self.last.get(seen.name) is seen:

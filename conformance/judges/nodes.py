@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict, deque
-from collections.abc import Container, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -50,6 +50,10 @@ class NodeJudge:
     lines: dict[str, int] = field(default_factory=dict)
     frames: dict[str, deque[Frame]] = field(default_factory=lambda: defaultdict(deque))
     """The last frames of a node."""
+    fit: dict[str, int] = field(default_factory=dict)
+    """By node, the last line that may show it as a candidate."""
+    is_used: Callable[[str], bool] = lambda name: False
+    """Whether there are pods on a node."""
     reported: set[str] = field(default_factory=set)
     """The records, by uid, that have had a condition Ready."""
     records: Counter[str] = field(default_factory=Counter)
@@ -116,6 +120,8 @@ class NodeJudge:
             self.case.cover("node.condition.only-ready")
 
     def _keep(self, entry: Entry, seen: NodeSeen) -> None:
+        if not self.is_known_unfit(seen.name):
+            self.fit[seen.name] = entry.line
         if seen.ready is not None:
             self.reported.add(seen.uid)
         frames = self.frames[seen.name]
@@ -124,14 +130,16 @@ class NodeJudge:
             frames.popleft()
         self.lines[seen.name] = entry.line
         if seen.deleted:
-            self.case.last(partial(self._retire, seen))
+            self.case.forget(partial(self._retire, seen))
 
     def _retire(self, seen: NodeSeen) -> None:
         """Forget a node that is gone, unless it has come back."""
         self.reported.discard(seen.uid)
         known = self.nodes.get(seen.name)
-        if known is not None and known.last is seen:
-            for of in (self.nodes, self.lines, self.frames):
+        if known is not None and known.last is seen and self.is_used(seen.name):
+            self.case.forget(partial(self._retire, seen))
+        elif known is not None and known.last is seen:
+            for of in (self.nodes, self.lines, self.frames, self.fit):
                 of.pop(seen.name, None)
             self.case.evidence.forget_node(seen.name)
             self.case.gone(seen.name, seen.uid)

@@ -94,6 +94,7 @@ class PodJudge:
 
     def __post_init__(self) -> None:
         self.statuses = StatusJudge(self.case)
+        self.nodes.is_used = lambda name: any(known.node == name for known in self.pods.values())
 
     # --- which pods there are ---------------------------------------------------------------------------------------
 
@@ -129,7 +130,7 @@ class PodJudge:
         """Something is told of a pod: keep it for a window, until a frame shows the pod."""
         if uid not in self.pods and uid not in self.expected:
             self.expected.add(uid)
-            self.case.last(partial(self._give_up, uid, name))
+            self.case.forget(partial(self._give_up, uid, name))
 
     def _give_up(self, uid: str, name: str) -> None:
         self.expected.discard(uid)
@@ -264,7 +265,7 @@ class PodJudge:
         """It was seen like this."""
         known.line, known.version = entry.line, entry.api_version
         if seen.deleted:
-            self.case.last(partial(self.retire, seen.uid))
+            self.case.forget(partial(self.retire, seen.uid))
 
     def _unasked(self, line: int, seen: PodSeen) -> None:
         """Who has created a pod that is new? If neither a user nor a controller has, one that was deleted is back."""
@@ -333,7 +334,9 @@ class PodJudge:
             if self.case.evidence.own and not self.case.evidence.lost and seen.node not in self.case.evidence.nodes:
                 self.case.fail(("pod.binding.scheduler",), f"pod {seen.name}",
                            f"is bound to {seen.node}, a node that there is not", line, last_line)  # fmt: skip
-            if seen.node in self.unfit.get(self.case.evidence.creation(seen) or 0, ()) and not self.case.evidence.lost:
+            created = self.case.evidence.creation(seen) or 0
+            since = self.nodes.fit.get(seen.node, 0) < created
+            if since and seen.node in self.unfit.get(created, ()) and not self.case.evidence.lost:
                 ended = ("node.phase.terminated.refuses",) if seen.node in self.case.ended else ()
                 rules = ("pod.binding.candidate", "scheduler.candidate.ready", *ended)
                 self.case.fail(rules, f"pod {seen.name}",

@@ -171,7 +171,7 @@ def test_a_goal_given_up_is_told_at_the_end() -> None:
     recording = recorded(Goal(want=PodWant("p1", phase="Running"), rules=()), POD, End(), header=False)
     found = steps(recording, judge(recording, profile("seed")))
     assert [step.kind for step in found] == ["seen", "failure"]
-    assert found[-1].what.startswith("UNKNOWN history.goal.reached\nline 2: goal: not seen: pod p1 phase=Running")
+    assert found[-1].what.startswith("UNKNOWN history.goal.reached\nline 1: goal: not seen: pod p1 phase=Running")
 
 
 # --- changes --------------------------------------------------------------------------------------------------------
