@@ -95,7 +95,7 @@ DELIVERY = {
 At = tuple[Any, ...]
 """A place in the course of a judgement: these are compared."""
 
-ORDER, UNSEEN, VERSION, OBJECT, WAITED, GONE, END = range(7)
+ORDER, UNSEEN, VERSION, OBJECT, WAITED, FORGOTTEN, GONE, END = range(8)
 """The steps that are done at one place, in this order."""
 
 
@@ -127,7 +127,7 @@ class Case:
     """Whether what is found now is for this judge to tell: there may be others (`conformance.shares`)."""
     waiting: deque[tuple[int, At, bool, Callable[[], None]]] = field(default_factory=deque)
     """Checks that wait until the lines around one are known, each with the number of that."""
-    forgetting: deque[tuple[int, Callable[[], None]]] = field(default_factory=deque)
+    forgetting: deque[tuple[int, At, bool, Callable[[], None]]] = field(default_factory=deque)
     """What is to be forgotten once nothing waits any more that may ask for it. Never at the end: then all is asked."""
     on_gone: list[Callable[[str, str], None]] = field(default_factory=list)
     """Who keeps something of an object (by name and uid) that is to be forgotten."""
@@ -192,7 +192,7 @@ class Case:
 
     def forget(self, forget: Callable[[], None]) -> None:
         """Forget something when nothing waits any more that may ask for it: two windows later."""
-        self.forgetting.append((self.place, forget))
+        self.forgetting.append((self.place, self.at, self.mine, forget))
 
     def once(self, asked: Hashable, check: Callable[[], None], name: str = "") -> None:
         """Make a check that asks for nothing but this, and for where the object ``name`` stands in its tables. If all
@@ -238,7 +238,9 @@ class Case:
             self.at = (self.place, WAITED, asked)
             check()
         while self.forgetting and not at_end and self.forgetting[0][0] + 2 * self.window <= self.place:
-            self.forgetting.popleft()[1]()
+            _, asked, self.mine, forget = self.forgetting.popleft()
+            self.at = (self.place, FORGOTTEN, asked)
+            forget()
 
     def gone(self, name: str, uid: str) -> None:
         """An object is gone, and whatever could be told of it has been told."""

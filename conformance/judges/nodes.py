@@ -136,12 +136,11 @@ class NodeJudge:
         """Forget a node that is gone, unless it has come back."""
         self.reported.discard(seen.uid)
         known = self.nodes.get(seen.name)
-        if known is not None and known.last is seen and self.is_used(seen.name):
-            self.case.forget(partial(self._retire, seen))
-        elif known is not None and known.last is seen:
+        if known is not None and known.last is seen:
             for of in (self.nodes, self.lines, self.frames, self.fit):
                 of.pop(seen.name, None)
-            self.case.evidence.forget_node(seen.name)
+            if not self.is_used(seen.name):
+                self.case.evidence.forget_node(seen.name)
             self.case.gone(seen.name, seen.uid)
             if not self.case.evidence.own:
                 del self.records[seen.name]
