@@ -14,9 +14,10 @@ from conformance.evidence import Evidence
 from conformance.history import Action, End, Goal, Header, PodWant, Quiescent, Record, Seen
 from conformance.judge import Judgement, judge
 from conformance.runner import Settings, run_all
-from conformance.runtime import ContainerSeen, NodeSeen, Observation, PodSeen
+from conformance.runtime import ContainerSeen, ContainerSpec, Fault, NodeSeen, Observation, PodSeen, PodSpec
 from conformance.scenario import selected
 from conformance.verdict import Verdict
+from conformance.workload import RunOn
 from model.profiles import profile
 from tests.recorded import Line, judged, lines, pod_at, pod_frames
 
@@ -258,3 +259,36 @@ def test_a_judge_that_breaks_is_an_error_never_a_pass(monkeypatch: pytest.Monkey
     judgement = of(pod(0, "Pending", node=None))
     assert judgement.verdict is Verdict.ERROR
     assert "IndexError: somewhere" in judgement.findings[0].reason
+
+
+# --- the right runtime is not accused -------------------------------------------------------------------------------
+
+
+def ended_node(*between: NodeSeen) -> Judgement:
+    """A node is ended before it has checked in; then a pod is created, and bound to it."""
+    spec = PodSpec("p", "Never", (ContainerSpec("c1", (RunOn(),)),))
+    pending = NodeSeen(0, "n1", "n1", "Pending")
+    records: list[Record] = [
+        Header(scenario="s"), Action(create_node="n1"), Seen(what=pending),
+        Action(inject=Fault("terminate-node", "n1")), Action(create_pod=spec), Seen(what=pod(0, "Pending", node=None)), *(Seen(what=node) for node in between),
+        Seen(what=pod(0, "Pending")), End(),
+    ]  # fmt: skip
+    return judge(recordings.of_records("made", numbered(records)), SEED)
+
+
+def test_a_node_that_has_ended_is_no_candidate_unless_it_is_seen_as_one_since() -> None:
+    """What it had sent before it ended may still come in. Found by exploration."""
+    assert "pod.binding.candidate" in broken(ended_node())
+    assert "pod.binding.candidate" not in broken(ended_node(NodeSeen(0, "n1", "n1", "Running", "True", "True")))
+
+
+def test_the_trouble_of_a_node_that_is_gone_is_known_as_long_as_there_are_pods_on_it() -> None:
+    """Also at the end, and however many lines lie between: the pod is given up for that. Found by exploration."""
+    up = NodeSeen(0, "n1", "n1", "Running", "True", "True")
+    down = NodeSeen(0, "n1", "n1", "Running", "False", "Unknown")
+    gone = NodeSeen(0, "n1", "n1", "Running", "False", "Unknown", deleted=True)
+    others = [NodeSeen(0, "other", "other", "Running", "True", "True")] * 50
+    seen: list[Observation] = [up, pod(0, "Running", "running"), down, gone, *others, pod(0, "Failed", "running")]
+    records: list[Record] = [Seen(what=what) for what in seen]
+    found = judge(recordings.of_records("made", numbered(records)), SEED, window=5)
+    assert found.verdict is not Verdict.FAIL, [str(f) for f in found.findings]
