@@ -268,11 +268,13 @@ def ended_node(*between: NodeSeen) -> Judgement:
     """A node is ended before it has checked in; then a pod is created, and bound to it."""
     spec = PodSpec("p", "Never", (ContainerSpec("c1", (RunOn(),)),))
     pending = NodeSeen(0, "n1", "n1", "Pending")
-    records: list[Record] = [
-        Header(scenario="s"), Action(create_node="n1"), Seen(what=pending),
-        Action(inject=Fault("terminate-node", "n1")), Action(create_pod=spec), Seen(what=pod(0, "Pending", node=None)), *(Seen(what=node) for node in between),
-        Seen(what=pod(0, "Pending")), End(),
-    ]  # fmt: skip
+    asked: list[Record] = [Action(create_node="n1"), Seen(what=pending), Action(inject=Fault("terminate-node", "n1"))]
+    bound: list[Record] = [
+        Action(create_pod=spec),
+        Seen(what=pod(0, "Pending", node=None)),
+        *(Seen(what=n) for n in between),
+    ]
+    records: list[Record] = [Header(scenario="s"), *asked, *bound, Seen(what=pod(0, "Pending")), End()]
     return judge(recordings.of_records("made", numbered(records)), SEED)
 
 
