@@ -76,11 +76,6 @@ class Recording(msgspec.Struct, frozen=True):
     bad: list[BadLine]
     ignored: int = 0
 
-    @property
-    def profile(self) -> str | None:
-        """The profile that a run of ours was judged by; None for a recording of others."""
-        return next((e.content.profile for e in self.entries if isinstance(e.content, history.Header)), None)
-
 
 # --- reading --------------------------------------------------------------------------------------------------------
 
