@@ -14,7 +14,7 @@ from __future__ import annotations
 import functools
 import itertools
 from collections import deque
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from conformance.recent import Recent
@@ -109,10 +109,8 @@ def _tag(event: str, state: str, tag: str | None) -> str | None:
     return state
 
 
-def named(statuses: Sequence[ContainerSeen], name: str, place: int) -> ContainerSeen | None:
-    """The status of a container, which mostly has its place among the members."""
-    if place < len(statuses) and statuses[place].name == name:
-        return statuses[place]
+def named(statuses: Iterable[ContainerSeen], name: str) -> ContainerSeen | None:
+    """The status of a container."""
     return next((status for status in statuses if status.name == name), None)
 
 
@@ -196,13 +194,13 @@ class PodOracle:
         last = self.last
         asked: list[object] = []
         statuses, old = seen.containers or (), (last.containers if last else None) or ()
-        for place, name in enumerate(self.members):
-            if (status := named(statuses, name, place)) is None:
+        for name in self.members:
+            if (status := named(statuses, name)) is None:
                 asked.append(None)
                 continue
             state, ends = status.state, self.ends_of(name, status.exit_code, status.oom)
             unready = state == "running" and status.ready is False
-            count = self._asked_count(status, named(old, name, place))
+            count = self._asked_count(status, named(old, name))
             asked.append((state, status.restarts == 0, ends, unready, count))
         return (
             self.profile.name, self.policy, seen.phase, seen.node is None, seen.containers is None, len(statuses),
@@ -266,10 +264,10 @@ class PodOracle:
         return (standing == "Unbound") == (seen.node is None)
 
     def _matching(self, name: str, states: frozenset[Tagged], seen: PodSeen) -> frozenset[Tagged]:
-        status = next((c for c in seen.containers or () if c.name == name), None)
+        status = named(seen.containers or (), name)
         if status is None:
             return states
-        was = next((c for c in (self.last.containers if self.last else None) or () if c.name == name), None)
+        was = named((self.last.containers if self.last else None) or (), name)
         return frozenset(t for t in states if self._state_fits(t[0], status) and self._count_fits(t[1], status, was))
 
     def _state_fits(self, state: str, seen: ContainerSeen) -> bool:
@@ -343,7 +341,7 @@ class PodOracle:
         every = frozenset((state, None) for state in self.table.states)
         matched: list[frozenset[Tagged]] = []
         for name in self.members:
-            status = next((c for c in seen.containers or () if c.name == name), None)
+            status = named(seen.containers or (), name)
             fitting = frozenset(t for t in every if status is None or self._state_fits(t[0], status))
             matched.append(fitting or every)
         records = self.profile.record((ANYWHERE,)).states
@@ -362,7 +360,7 @@ class PodOracle:
         """Which container cannot be where it is seen, by which rules, and where it could be."""
         for place, name in enumerate(self.members):
             states: frozenset[Tagged] = frozenset().union(*(m[place] for m in placed.values()))
-            status = next((c for c in seen.containers or () if c.name == name), None)
+            status = named(seen.containers or (), name)
             if status is None or self._matching(name, states, seen):
                 continue
             counts = ("pod.restart.counted", "pod.restart.count-reconstructed")

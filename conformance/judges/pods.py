@@ -240,7 +240,8 @@ class PodJudge:
         if self.case.profile.name == "v0.17.0":
             if news:
                 self.statuses.take(entry, seen, before)
-            self.statuses.ready(line, seen, before)
+            if before is None or news or seen.ready != before.ready:
+                self.statuses.ready(line, seen)
             self._written(entry, seen, known)
         was, barred = known.oracle.belief, self.case.evidence.barred(seen)
         explained = known.oracle.observe(seen, barred)
@@ -362,10 +363,10 @@ class PodJudge:
         rules = self.case.held("pod.restart.counted", "pod.restart.count-reconstructed")
         old = (before.containers if before else None) or ()
         ended = self.case.held("pod.container.terminated", "pod.restart.new-container", "pod.restart.counted")
-        for place, status in enumerate(seen.containers or ()):
+        for status in seen.containers or ():
             if status.name not in seen.members:
                 continue
-            was = oracle.named(old, status.name, place)
+            was = oracle.named(old, status.name)
             if problem := self._count_problem(status, was, limit):
                 self.case.fail(rules, f"pod {seen.name}", f"container {status.name}: {problem}", line, last_line)
             elif problem := known.ledger.statuses(status):

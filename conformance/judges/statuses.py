@@ -55,21 +55,16 @@ class StatusJudge:
         """Judge the statuses of one observation of a pod. Only a frame of the API has all that a status must have."""
         line = entry.line
         old, told = (before.containers if before else None) or (), self.case.evidence.engine_told
-        for place, status in enumerate(seen.containers or ()):
+        for status in seen.containers or ():
             if status.name in seen.members and entry.framed:
                 self.case.once(
                     (status.state, status.also, status.instance is None, status.fields, status.message is None,
                      status.name in seen.messaged, status.reason),
                     partial(self._shape, line, seen, status),
                 )  # fmt: skip
-                self._carried(line, seen, status, oracle.named(old, status.name, place))
+                self._carried(line, seen, status, oracle.named(old, status.name))
                 if told:
                     self.case.later(partial(self._beside, line, seen, status))
-
-    def ready(self, line: int, seen: PodSeen, before: PodSeen | None) -> None:
-        """Judge what one observation says of readiness, if that is news."""
-        if before is None or (seen.ready, seen.containers) != (before.ready, before.containers):
-            self._ready(line, seen)
 
     def _beside(self, line: int, seen: PodSeen, status: ContainerSeen) -> None:
         """Compare with the engine's account."""
@@ -118,7 +113,8 @@ class StatusJudge:
                             f"container {status.name} has no instance, and its restart count falls from "
                             f"{was.restarts} to {status.restarts}", line)  # fmt: skip
 
-    def _ready(self, line: int, seen: PodSeen) -> None:
+    def ready(self, line: int, seen: PodSeen) -> None:
+        """Judge what one observation says of readiness."""
         name, statuses = f"pod {seen.name}", {s.name: s for s in seen.containers or ()}
         for status in statuses.values():
             if status.ready:
