@@ -1105,6 +1105,7 @@ def trace(
     several = jobs > 1 or engine is not None
     if several and folder:
         raise click.UsageError("--sequence draws what one process has read: leave out --jobs and --engine")
+    workers.collect_rarely()
     begun = time.perf_counter()
     judgements: list[Judgement] = []
     judged: list[tuple[Path | None, Judgement]] = []

@@ -124,6 +124,8 @@ class Walk:
     """By object, the number of its places: very many objects stand alike."""
     known: list[_Places] = field(default_factory=lambda: [{}])
     """The places that objects were ever at, by number."""
+    moving: dict[str, _Places] = field(default_factory=dict)
+    """By object, the places that it is going to, which have no number yet: there are many steps on one way."""
     numbers: dict[frozenset[tuple[tuple[str, int], _Place]], int] = field(default_factory=lambda: {frozenset(): 0})
 
     def __post_init__(self) -> None:
@@ -154,7 +156,15 @@ class Walk:
 
     def standing(self, name: str) -> int:
         """The number of an object's places."""
+        if places := self.moving.pop(name, None):
+            self.at[name] = self.numbers.setdefault(frozenset(places.items()), len(self.known))
+            if self.at[name] == len(self.known):
+                self.known.append(places)
         return self.at.get(name, 0)
+
+    def stands(self, name: str, number: int) -> None:
+        """An object has gone to these places."""
+        self.at[name] = number
 
     def forget_unused(self) -> None:
         """Forget the places that no object is at, and give new numbers to the others."""
@@ -163,23 +173,18 @@ class Walk:
         self.numbers = {frozenset(places.items()): number for number, places in enumerate(self.known)}
         self.at = {name: used[number] for name, number in self.at.items()}
 
-    def stands(self, name: str, number: int) -> None:
-        """An object has gone to these places."""
-        self.at[name] = number
-
-    def _put(self, name: str, machine: str, member: int, place: _Place) -> None:
-        places = {**self.known[self.standing(name)], (machine, member): place}
-        self.at[name] = self.numbers.setdefault(frozenset(places.items()), len(self.known))
-        if self.at[name] == len(self.known):
-            self.known.append(places)
+    def _places(self, name: str) -> _Places:
+        """The places of an object, to be changed."""
+        if name not in self.moving:
+            self.moving[name] = dict(self.known[self.at.get(name, 0)])
+        return self.moving[name]
 
     def _place(self, name: str, machine: str, member: int) -> _Place:
-        place = self.known[self.standing(name)].get((machine, member))
-        if place is None:
-            place = (self.tables[machine].initial, None)
-            self._put(name, machine, member, place)
-            self.counted[machine].states[place[0]] += 1
-        return place
+        places = self._places(name)
+        if (machine, member) not in places:
+            places[machine, member] = (self.tables[machine].initial, None)
+            self.counted[machine].states[self.tables[machine].initial] += 1
+        return places[machine, member]
 
     def _row(self, name: str, machine: str, row: Row, member: int) -> None:
         (_, last), counted = self._place(name, machine, member), self.counted[machine]
@@ -187,7 +192,7 @@ class Walk:
         counted.states[row.target] += 1
         if last and last.target == row.source:
             counted.pairs[pair(last, row)] += 1
-        self._put(name, machine, member, (row.target, row))
+        self._places(name)[machine, member] = (row.target, row)
 
     def pod(
         self,
@@ -228,6 +233,7 @@ class Walk:
     def forget(self, name: str) -> None:
         """The object is gone: one that has its name later is another."""
         self.at.pop(name, None)
+        self.moving.pop(name, None)
 
 
 def _unflattened(table: Table, row: Row) -> tuple[str, Row]:

@@ -252,9 +252,11 @@ class _Judge:
         if not (rising or listing or repeats):
             reason = f"version {entry.version} comes after {before}: frames were swapped"
             self.case.fail(("history.order.version",), f"stream {entry.stream}", reason, entry.line)
-        self.case.count("repeated", repeats)
+        if repeats:
+            self.case.count("repeated")
         if entry.api_version is not None:
-            self.case.count("late", entry.api_version < self.newest and not listing)
+            if entry.api_version < self.newest and not listing:
+                self.case.count("late")
             self.newest = max(entry.api_version, self.newest)
         stream.latest, stream.version = entry.what, max(entry.version, before or entry.version)
 
@@ -275,12 +277,12 @@ class _Judge:
         """Whether an object that is said to be new is known, as it was then or older: a watch has begun again."""
         version = entry.version or 0
         match entry.what:
+            case EventSeen(object_name=name, id=id):
+                return version == getattr(self.events.book.latest(name, id), "version", None)
             case PodSeen(uid=uid) if uid in self.pods.pods:
                 return version >= (self.pods.pods[uid].version or version)
             case NodeSeen(name=name) if frames := self.nodes.frames.get(name):
                 return version >= (frames[-1].version or version)
-            case EventSeen(object_name=name, id=id):
-                return version == getattr(self.events.book.latest(name, id), "version", None)
             case ControllerSeen(name=name):
                 return name in self.controllers.last
             case _:

@@ -111,7 +111,10 @@ def _tag(event: str, state: str, tag: str | None) -> str | None:
 
 def named(statuses: Iterable[ContainerSeen], name: str) -> ContainerSeen | None:
     """The status of a container."""
-    return next((status for status in statuses if status.name == name), None)
+    for status in statuses:
+        if status.name == name:
+            return status
+    return None
 
 
 _numbers: Recent[tuple[tuple[str, Members], ...], int] = Recent(EXPLAINED)
@@ -140,6 +143,9 @@ class Explanation:
     rules: tuple[str, ...] = ()
     allowed: str = ""
 
+
+_reached: Recent[Hashable, Belief] = Recent(EXPLAINED)
+"""What silent steps lead to, by profile, policy, the number of a belief, and what is barred."""
 
 _explained: Recent[Hashable, tuple[Explanation, int]] = Recent(EXPLAINED)
 """Explanations by what is asked for them, each with the number of the belief: a long history asks the same again."""
@@ -172,8 +178,11 @@ class PodOracle:
 
     def may_become(self, barred: frozenset[str]) -> Belief:
         """Everything that silent steps lead to from what is believed now."""
-        key = tuple(sorted((record, tuple(_untagged(m) for m in members)) for record, members in self.belief.items()))
-        return closure(self.profile.name, self.policy, key, barred)
+        key = (self.profile.name, self.policy, self.number, barred)
+        if key not in _reached:
+            untagged = [(record, tuple(map(_untagged, members))) for record, members in self.belief.items()]
+            _reached[key] = closure(self.profile.name, self.policy, tuple(sorted(untagged)), barred)
+        return _reached[key]
 
     def observe(self, seen: PodSeen, barred: frozenset[str]) -> Explanation:
         """Take an observation in. After an inexplicable one the oracle goes on from whatever could look like it."""
@@ -307,32 +316,28 @@ class PodOracle:
         ends = self.ends_of(seen.name, seen.last_exit_code, seen.last_oom)
         return tag in ends or (tag == "OOMKilled" and "Error" in ends)
 
-    def _classes(self, members: Members, seen: PodSeen) -> list[frozenset[str]]:
+    def _classes(self, members: Members, seen: PodSeen) -> Classes:
         """For each member the classes of the decision table that it may be in: where its status is missing or says
         nothing, that is what the phase is computed from, whatever its true state."""
         shown = {c.name for c in seen.containers or () if c.state != "unknown"}
         listed = seen.containers is not None or (self.profile.statuses_are_listed and seen.node is not None)
-        return [
-            frozenset({"unknown"})
-            if listed and name not in shown
-            else frozenset(self.profile.class_of[t[0]] for t in m)
-            for name, m in zip(self.members, members, strict=True)
-        ]
+        class_of = self.profile.class_of
+        return tuple([
+            UNKNOWN if listed and name not in shown else frozenset({class_of[state] for state, _ in states})
+            for name, states in zip(self.members, members, strict=True)
+        ])  # fmt: skip
 
     def _with_phase(self, record: str, members: Members, seen: PodSeen) -> Members | None:
         """The states of the containers that can make up the phase; None if none can."""
         forced = pod.FORCED_PHASE.get(pod.standing(record))
         if forced:
             return members if forced == seen.phase else None
-        classes = self._classes(members, seen)
         kept = []
-        for place, states in enumerate(members):
-            others = _mixtures(classes[:place] + classes[place + 1 :])
-            fine = {c for c in classes[place] if any(pod.decide(self.policy, o | {c})[0] == seen.phase for o in others)}
+        for states, fine in zip(members, _making(self.policy, self._classes(members, seen), seen.phase), strict=True):
             if not fine:
                 return None
             kept.append(
-                states if fine == {"unknown"} else frozenset(t for t in states if self.profile.class_of[t[0]] in fine)
+                states if fine == UNKNOWN else frozenset(t for t in states if self.profile.class_of[t[0]] in fine)
             )
         return tuple(kept)
 
@@ -443,7 +448,23 @@ def _held(profile: str, rules: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(r for r in rules if r in known and profile in known[r].profiles)
 
 
-def _mixtures(classes: list[frozenset[str]]) -> set[frozenset[str]]:
+Classes = tuple[frozenset[str], ...]
+"""For each member the classes of the decision table that it may be in."""
+
+UNKNOWN = frozenset({"unknown"})
+
+
+@functools.lru_cache(EXPLAINED)
+def _making(policy: str, classes: Classes, phase: str) -> Classes:
+    """Of these classes those that can make up the phase, together with any of the other members'."""
+    others = [_mixtures(classes[:place] + classes[place + 1 :]) for place in range(len(classes))]
+    return tuple(
+        frozenset(c for c in mine if any(pod.decide(policy, other | {c})[0] == phase for other in of_others))
+        for mine, of_others in zip(classes, others, strict=True)
+    )
+
+
+def _mixtures(classes: Classes) -> set[frozenset[str]]:
     """Every set of classes that members may make up together: at most 32, however many members there are."""
     found = {frozenset[str]()}
     for some in classes:

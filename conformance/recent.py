@@ -41,7 +41,7 @@ class Recent(dict[K, V], Generic[K, V]):
         self.most = most or MOST
 
     def __setitem__(self, key: K, value: V) -> None:
-        super().__setitem__(key, value)
+        dict.__setitem__(self, key, value)
         if len(self) > self.most:
             del self[next(iter(self))]
 

@@ -177,10 +177,10 @@ class Case:
                 found[rule] += count
         return found
 
-    def count(self, kind: str, many: int = 1) -> None:
+    def count(self, kind: str) -> None:
         """Count how the lines came (`DELIVERY`)."""
         if self.mine:
-            self.delivery[kind] += many
+            self.delivery[kind] += 1
 
     def begin(self, step: int, *, mine: bool) -> None:
         """Begin a step of the judgement of a line, which is this judge's or not."""

@@ -41,7 +41,8 @@ class ControllerJudge:
                   line)  # fmt: skip
         if seen.counted == len(self.active(seen)):
             self.case.cover("replication.count.status")
-        self.case.count("objects", seen.name not in self.last)
+        if seen.name not in self.last:
+            self.case.count("objects")
         self.last[seen.name] = seen
         if seen.deleted:
             self.case.forget(partial(self._retire, seen))

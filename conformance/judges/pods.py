@@ -24,6 +24,9 @@ from model.lts.table import Row
 PHASE_TABLE = frozenset(rule for decision in pod.DECISIONS for rule in decision.rules if rule.startswith("pod.phase."))
 """The rules by which the phase is made of the containers' states."""
 
+COUNTED = ("pod.restart.counted", "pod.restart.count-reconstructed")
+"""The rules by which restarts are counted: one in each profile."""
+
 
 RETIRED = 100_000
 """How many pods are remembered as gone, for one of them may come back."""
@@ -231,16 +234,15 @@ class PodJudge:
             return
         self._binding(line, seen, before, known.line)
         self._address(line, seen, before, known.line)
-        news = before is None or seen.containers != before.containers
-        if news:
-            self._counts(line, seen, before, known)
+        told_anew = before is None or seen.containers != before.containers
+        news = _news(seen, before) if told_anew else []
+        self._counts(line, seen, news, known)
         if before is not None and before.node is None and seen.node:
             known.bound, known.bound_line = entry.api_version, line
             self.on_binding(known)
         if self.case.profile.name == "v0.17.0":
-            if news:
-                self.statuses.take(entry, seen, before)
-            if before is None or news or seen.ready != before.ready:
+            self.statuses.take(entry, seen, news)
+            if told_anew or before is None or seen.ready != before.ready:
                 self.statuses.ready(line, seen)
             self._written(entry, seen, known)
         was, barred = known.oracle.belief, self.case.evidence.barred(seen)
@@ -255,7 +257,7 @@ class PodJudge:
             known.failed = True
         else:
             self.case.once(explained, lambda: self._explained(seen, before, was, explained.belief, barred), name)
-        if news and (self.case.profile.exit_events or self.case.evidence.own):
+        if told_anew and (self.case.profile.exit_events or self.case.evidence.own):
             for container_name, incarnation, end in known.exits.note(line, seen, known.oracle):
                 self.on_exit(known, container_name, incarnation, end)
         if seen.deleted:
@@ -356,23 +358,19 @@ class PodJudge:
         self.addresses[seen.address] = seen.uid
         self.case.cover(*rules)
 
-    def _counts(self, line: int, seen: PodSeen, before: PodSeen | None, known: KnownPod) -> None:
+    def _counts(self, line: int, seen: PodSeen, news: Iterable[News], known: KnownPod) -> None:
         """Restart counts never fall, are not lost, and every incarnation is counted."""
         limit = self.case.profile.counted_up_to
-        last_line = known.line
-        rules = self.case.held("pod.restart.counted", "pod.restart.count-reconstructed")
-        old = (before.containers if before else None) or ()
-        ended = self.case.held("pod.container.terminated", "pod.restart.new-container", "pod.restart.counted")
-        for status in seen.containers or ():
-            if status.name not in seen.members:
-                continue
-            was = oracle.named(old, status.name)
+        for status, was in news:
             if problem := self._count_problem(status, was, limit):
-                self.case.fail(rules, f"pod {seen.name}", f"container {status.name}: {problem}", line, last_line)
+                rules: tuple[str, ...] = COUNTED
             elif problem := known.ledger.statuses(status):
-                self.case.fail(ended, f"pod {seen.name}", f"container {status.name}: {problem}", line, last_line)
-            elif was is not None and (status.restarts or 0) > (was.restarts or 0):
-                self.case.cover(*rules)
+                rules = ("pod.container.terminated", "pod.restart.new-container", "pod.restart.counted")
+            else:
+                if was is not None and (status.restarts or 0) > (was.restarts or 0):
+                    self.case.cover(*COUNTED)
+                continue
+            self.case.fail(rules, f"pod {seen.name}", f"container {status.name}: {problem}", line, known.line)
 
     def _explained(
         self, seen: PodSeen, before: PodSeen | None, was: oracle.Belief, belief: oracle.Belief, barred: frozenset[str]
@@ -546,6 +544,17 @@ class PodJudge:
         if was and was.instance and status.instance == was.instance and now > before:
             return f"the restart count grows to {now}, but it is the same incarnation"
         return ""
+
+
+News = tuple[ContainerSeen, ContainerSeen | None]
+"""A status of a container that is another one than before, and the one before."""
+
+
+def _news(seen: PodSeen, before: PodSeen | None) -> list[News]:
+    """The statuses of members that have changed."""
+    old = (before.containers if before else None) or ()
+    pairs = [(status, oracle.named(old, status.name)) for status in seen.containers or ()]
+    return [(status, was) for status, was in pairs if status != was and status.name in seen.members]
 
 
 def _spec_problem(seen: PodSeen, first: PodSeen) -> str:

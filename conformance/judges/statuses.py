@@ -8,10 +8,11 @@ the engine: it is never wrong for being old.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import partial
 
-from conformance import oracle, recent
+from conformance import recent
 from conformance.judges.case import Case
 from conformance.recent import Recent
 from conformance.recordings import Entry
@@ -51,20 +52,21 @@ class StatusJudge:
             born.append(seen.instance)
             del born[: -recent.MOST]
 
-    def take(self, entry: Entry, seen: PodSeen, before: PodSeen | None) -> None:
-        """Judge the statuses of one observation of a pod. Only a frame of the API has all that a status must have."""
-        line = entry.line
-        old, told = (before.containers if before else None) or (), self.case.evidence.engine_told
-        for status in seen.containers or ():
-            if status.name in seen.members and entry.framed:
-                self.case.once(
-                    (status.state, status.also, status.instance is None, status.fields, status.message is None,
-                     status.name in seen.messaged, status.reason),
-                    partial(self._shape, line, seen, status),
-                )  # fmt: skip
-                self._carried(line, seen, status, oracle.named(old, status.name))
-                if told:
-                    self.case.later(partial(self._beside, line, seen, status))
+    def take(self, entry: Entry, seen: PodSeen, news: Iterable[tuple[ContainerSeen, ContainerSeen | None]]) -> None:
+        """Judge the statuses that are new in one observation of a pod, each beside the one before. Only a frame of the
+        API has all that a status must have."""
+        if not entry.framed:
+            return
+        line, told = entry.line, self.case.evidence.engine_told
+        for status, was in news:
+            self.case.once(
+                (status.state, status.also, status.instance is None, status.fields, status.message is None,
+                 status.name in seen.messaged, status.reason),
+                partial(self._shape, line, seen, status),
+            )  # fmt: skip
+            self._carried(line, seen, status, was)
+            if told:
+                self.case.later(partial(self._beside, line, seen, status))
 
     def _beside(self, line: int, seen: PodSeen, status: ContainerSeen) -> None:
         """Compare with the engine's account."""
@@ -115,14 +117,15 @@ class StatusJudge:
 
     def ready(self, line: int, seen: PodSeen) -> None:
         """Judge what one observation says of readiness."""
-        name, statuses = f"pod {seen.name}", {s.name: s for s in seen.containers or ()}
-        for status in statuses.values():
+        ready = set()
+        for status in seen.containers or ():
             if status.ready:
-                self.case.holds(status.state == "running", ("pod.container.ready",), name,
+                ready.add(status.name)
+                self.case.holds(status.state == "running", ("pod.container.ready",), f"pod {seen.name}",
                                 f"container {status.name} is ready though it is {status.state}", line)  # fmt: skip
         if seen.ready is not None:
-            all_are = all(member in statuses and statuses[member].ready for member in seen.members)
-            self.case.holds((seen.ready == "True") == all_are, ("pod.container.ready-condition",), name,
+            all_are = ready.issuperset(seen.members)
+            self.case.holds((seen.ready == "True") == all_are, ("pod.container.ready-condition",), f"pod {seen.name}",
                             f"Ready is {seen.ready}, but {'all' if all_are else 'not all'} containers are ready",
                             line)  # fmt: skip
 
