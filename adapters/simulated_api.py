@@ -29,12 +29,8 @@ class Dialect:
 
     exit_events: bool
     """The end of a container is recorded as an event (seed.md L283-L312; v0.17.0.md EVENT-2, EVENT-3)."""
-    disk_failure: bool
-    """The death of a disk is noticed (seed.md L313-L316; v0.17.0.md EVENT-3)."""
     restarting_is_running: bool
     """A pod is Running while a container restarts (seed.md L264; v0.17.0.md F-T1 row 1)."""
-    node_phase: bool
-    """Nodes have a phase and NodeReachable (seed.md L177, L181; v0.17.0.md NODE-PHASE-2, NODE-COND-1)."""
     first_ready: ConditionStatus
     """NodeReady when the kubelet has just checked in (v0.17.0.md NODE-COND-4: the first report says True)."""
     stopped_ready: ConditionStatus
@@ -43,41 +39,42 @@ class Dialect:
     """The pods of a lost node become Failed (seed.md L278); otherwise they are deleted (v0.17.0.md PART-1)."""
     terminated_node_stays: bool
     """The record of a node that ended stays (seed.md L177); otherwise it is deleted (v0.17.0.md NC-SYNC-4)."""
-    cordon: bool
-    """A node can be marked unschedulable (v0.17.0.md SCHED-1, SCHED-7; the document is silent)."""
-    reaping: bool
-    """Pods that have ended may expire (seed.md L276; v0.17.0.md REAP-1)."""
     oom_is_failure: bool
     """Out of memory is an abnormal end whatever the exit code (seed.md L307); otherwise the code alone decides
     (v0.17.0.md CSTATE-6)."""
+    lacks: dict[str, str]
+    """The capabilities that it has not, and why."""
+
+    @property
+    def node_phase(self) -> bool:
+        """Nodes have a phase and NodeReachable (seed.md L177, L181)."""
+        return "node-phase" not in self.lacks
 
 
 DIALECTS: dict[str, Dialect] = {
     "seed": Dialect(
         exit_events=True,
-        disk_failure=True,
         restarting_is_running=True,
-        node_phase=True,
         first_ready="Unknown",
         stopped_ready="False",
         lost_pods_fail=True,
         terminated_node_stays=True,
-        cordon=False,
-        reaping=True,
         oom_is_failure=True,
+        lacks=dict.fromkeys(("cordon-node", "uncordon-node"), "the document knows no node that is unschedulable"),
     ),
     "v0.17.0": Dialect(
         exit_events=False,
-        disk_failure=False,
         restarting_is_running=False,
-        node_phase=False,
         first_ready="True",
         stopped_ready="Unknown",
         lost_pods_fail=False,
         terminated_node_stays=False,
-        cordon=True,
-        reaping=False,
         oom_is_failure=False,
+        lacks={
+            "break-disk": "v0.17.0 notices no disk that dies: EVENT-3",
+            "reaping": "v0.17.0 reaps nothing: REAP-1",
+            "node-phase": "v0.17.0 gives nodes no phase: NODE-PHASE-2",
+        },
     ),
 }
 """The dialect that the simulator speaks under each profile."""

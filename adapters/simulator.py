@@ -56,7 +56,6 @@ class SimulatedCluster:
         self._loop = Loop(random.Random(f"{scenario}/{seed}"), timing)
         api = next((wrong for wrong in replaced if issubclass(wrong, Api)), Api)
         self._api = api(self._loop, DIALECTS[profile], replaced)
-        self._profile = profile
         self._kubelets: dict[str, Kubelet] = {}
         self._scheduler = self._api.part(Scheduler)(self._api, self._kubelets)
         self._controller = self._api.part(NodeController)(self._api, self._kubelets)
@@ -117,6 +116,7 @@ class SimulatedCluster:
 
     def inject(self, fault: Fault) -> None:
         """Inject a fault. One that has no object or would change nothing is `Refused`."""
+        self._check_offered(fault.kind)
         match fault.kind:
             case "kill-container":
                 self.end(fault.target, fault.container, KILLED)
@@ -169,8 +169,7 @@ class SimulatedCluster:
 
     def reap(self) -> None:
         """From now on pods that have ended expire. Raises `Unsupported` for a profile in which nothing does."""
-        if not self._api.dialect.reaping:
-            raise Unsupported(f"{self._profile} reaps nothing: REAP-1")
+        self._check_offered("reaping")
         self._api.part(Reaper)(self._api)
 
     def close(self) -> None:
@@ -210,6 +209,10 @@ class SimulatedCluster:
 
     # --- faults -----------------------------------------------------------------------------------------------------
 
+    def _check_offered(self, capability: str) -> None:
+        if reason := self._api.dialect.lacks.get(capability):
+            raise Unsupported(reason)
+
     def _pod(self, name: str) -> PodRecord:
         if name not in self._api.pods:
             raise Refused(f"there is no pod {name}")
@@ -248,8 +251,6 @@ class SimulatedCluster:
         kubelet.poke(local)
 
     def _break_disk(self, name: str) -> None:
-        if not self._api.dialect.disk_failure:
-            raise Unsupported(f"{self._profile} detects no disk failure: EVENT-3")
         kubelet, pod = self._with_disk(name)
         if pod.uid in self._api.broken_disks:
             raise Refused(f"the disk of pod {name} is broken already")
@@ -311,8 +312,6 @@ class SimulatedCluster:
         self._controller.terminate(node)
 
     def _cordon(self, name: str, unschedulable: bool) -> None:
-        if not self._api.dialect.cordon:
-            raise Unsupported(f"{self._profile} knows no node that is unschedulable")
         _, node = self._node(name)
         if node.unschedulable == unschedulable:
             raise Refused(f"node {name} is {'un' if unschedulable else ''}schedulable already")
@@ -343,9 +342,12 @@ class Simulator:
         self._timing = timing or Timing()
 
     def describe(self) -> About:
-        """What it can do under at least one profile; `Unsupported` says the rest."""
+        """It can do everything under one profile or the other."""
         version = VERSION if self._fault is None else f"{VERSION}+{self._fault}"
-        return About("simulator", version, frozenset(CAPABILITIES), time_out=DELAYS["time-out"][0])
+        lacks = {profile: dialect.lacks for profile, dialect in DIALECTS.items()}
+        return About(
+            "simulator", version, frozenset(CAPABILITIES), time_out=DELAYS["time-out"][0], lacks_under=lacks
+        )  # fmt: skip
 
     def open(self, scenario: str, seed: int, profile: str) -> SimulatedCluster:
         """A world of its own. Raises `Unsupported` for a profile that the simulator has no dialect for."""

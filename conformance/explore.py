@@ -200,7 +200,7 @@ NOT_IN = {"seed": ("cordon-node", "uncordon-node", "delete-node"), "v0.17.0": ("
 def is_possible(family: tuple[str, ...], about: About, profile: str) -> bool:
     """Whether the runtime can do all of a family, and the profile knows it."""
     needs = Story(tuple(Deed(kind, "") for kind in family)).needs
-    return not (about.why_not(needs) or set(family) & set(NOT_IN.get(profile, ())))
+    return not (about.under(profile).why_not(needs) or set(family) & set(NOT_IN.get(profile, ())))
 
 
 # --- what came of them ----------------------------------------------------------------------------------------------

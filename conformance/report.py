@@ -130,7 +130,7 @@ def run_data(
         "runtime": spec,
         "runtime_name": printable(about.name),
         "runtime_version": printable(about.version),
-        "capabilities": sorted(about.capabilities),
+        "capabilities": sorted(about.under(settings.profile.name).capabilities),
         "notes": [printable(note) for note in about.notes],
         "profile": settings.profile.name,
         "seed": settings.seed,

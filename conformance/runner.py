@@ -24,7 +24,7 @@ from conformance import recordings
 from conformance.history import Broken, End, Header, History
 from conformance.judge import Finding, Judgement, judge
 from conformance.runtime import CAPABILITIES, About, Cluster, Provides, Runtime, Unsupported, WrongBuild
-from conformance.scenario import DeadlinePassed, Interrupted, Run, Scenario
+from conformance.scenario import AdapterError, DeadlinePassed, Interrupted, Run, Scenario
 from conformance.verdict import Verdict
 from conformance.wording import message, named, printable
 from model import registry
@@ -203,7 +203,7 @@ def _misdescribed(about: About) -> str:
         return f"describe() returned an About that is none: {message(error)}"
     if about.time_out is not None and about.time_out < 0:
         return f"describe() returned a time-out of {about.time_out}: expected seconds"
-    if unknown := sorted(about.capabilities - CAPABILITIES.keys()):
+    if unknown := sorted(about.capabilities.union(*about.lacks_under.values()) - CAPABILITIES.keys()):
         return f"unknown capability {unknown[0]!r}{registry.nearest(unknown[0], CAPABILITIES)}"
     return ""
 
@@ -256,6 +256,7 @@ def record(
 ) -> History:  # fmt: skip
     """Run one scenario and record it. Never raises: what breaks is told by the history, too."""
     profile = settings.profile
+    about = about.under(profile.name)
     history = History(path)
     history.add(
         Header(scenario=scenario.id, policy=scenario.policy, profile=profile.name, runtime=about.name,
@@ -266,10 +267,7 @@ def record(
     try:
         if lacking := about.why_not(scenario.needs):
             raise Unsupported(lacking)
-        if isinstance(runtime, Provides):
-            cluster = runtime.open_for(scenario.id, settings.seed, profile.name, scenario.needs)
-        else:
-            cluster = runtime.open(scenario.id, settings.seed, profile.name)
+        cluster = _opened(runtime, scenario, settings)
         if missing := _missing(cluster, Cluster):
             raise TypeError(f"the adapter's cluster lacks {', '.join(missing)}")
         run = Run(scenario, profile, cluster, history, about.capabilities, settings.deadline, stop, about.time_out)
@@ -294,6 +292,24 @@ def record(
                 history.add(Broken(reason=f"close: {named(error)}"), history.records[-1].t)
         history.close()
     return history
+
+
+def _opened(runtime: Runtime, scenario: Scenario, settings: Settings) -> Cluster:
+    """A cluster for the scenario, whose needs the runtime claims. Raises Unsupported for a profile that it does not do
+    at all, AdapterError if it does and yet cannot provide what is needed."""
+    place = scenario.id, settings.seed, settings.profile.name
+    if not isinstance(runtime, Provides):
+        return runtime.open(*place)
+    try:
+        return runtime.open_for(*place, scenario.needs)
+    except Unsupported as error:
+        if not scenario.needs:
+            raise
+        runtime.open(*place).close()  # says so, too, if it is for the profile
+        claimed = ", ".join(map(repr, scenario.needs))
+        raise AdapterError(
+            f"the runtime claims {claimed}, but open_for() raised Unsupported: {message(error)}"
+        ) from error
 
 
 def _reason(judgement: Judgement) -> str:

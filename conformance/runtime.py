@@ -52,7 +52,7 @@ CAPABILITIES: dict[str, str] = {
     "events": "recorded events can be seen",
     "node-phase": "the phase of a node can be seen (Pending, Running, Terminated)",
     "node-conditions": "the node conditions NodeReachable and NodeReady can be seen",
-    "network": "pods have addresses of their own, and their containers share one",
+    "network": "pods have addresses of their own, which they show, and their containers share one",
     "volumes": "the containers of a pod share a volume that outlives them",
     "replication": "replication controllers can be created (the cluster is a `Replicates`)",
     "scaling": "replication controllers can be told to keep more or fewer pods (the cluster is a `Scales`)",
@@ -64,7 +64,8 @@ CAPABILITIES: dict[str, str] = {
 
 
 class Unsupported(Exception):
-    """The runtime cannot do what was asked; the message says why. The scenario is skipped with that reason."""
+    """The runtime cannot do what was asked, and has not claimed it (`About`); the message says why. The scenario is
+    skipped with that reason. Raised for what is claimed it is an error: the claim was wrong."""
 
 
 class Refused(Exception):
@@ -117,8 +118,8 @@ class Fault(msgspec.Struct, frozen=True):
 
 
 class About(msgspec.Struct, frozen=True):
-    """What a runtime says of itself. ``capabilities`` are keys of `CAPABILITIES`; ``lacks`` tells, for some of those
-    that it could have, why it has not, and what to do."""
+    """What a runtime says of itself. ``capabilities`` are keys of `CAPABILITIES`: what is claimed is there whenever it
+    is asked for. ``lacks`` tells, for some of those that it could have, why it has not, and what to do."""
 
     name: str
     version: str
@@ -129,6 +130,14 @@ class About(msgspec.Struct, frozen=True):
     time_out: float | None = None
     """For how many seconds of the runtime's clock, at least, a node is lost before its pods are given up (capability
     ``time-out``)."""
+    lacks_under: dict[str, dict[str, str]] = {}
+    """By profile, which of the capabilities it has not under this one, and why."""
+
+    def under(self, profile: str) -> About:
+        """What it says of itself under this profile."""
+        lacks = self.lacks_under.get(profile, {})
+        can = self.capabilities - lacks.keys()
+        return msgspec.structs.replace(self, capabilities=can, lacks=self.lacks | lacks, lacks_under={})
 
     def why_not(self, needs: Sequence[str]) -> str:
         """Why a scenario with these needs cannot run here; empty if it can."""
@@ -346,7 +355,7 @@ class Cluster(Protocol):
         """Delete a pod as a user would. Raises `Refused` if there is none."""
 
     def inject(self, fault: Fault) -> None:
-        """Inject a fault. Raises `Unsupported` for one the runtime cannot do, `Refused` where it has no object."""
+        """Inject a fault. Raises `Unsupported` for one the runtime does not claim, `Refused` where it has no object."""
 
     def observe(self, timeout: float) -> Sequence[Observation]:
         """What has been seen since the last call, in order of arrival; waits up to ``timeout`` seconds of the
@@ -389,7 +398,8 @@ class Provides(Protocol):
     """A runtime that has to provide for what a scenario will do to it (machines of its own, say)."""
 
     def open_for(self, scenario: str, seed: int, profile: str, needs: Sequence[str]) -> Cluster:
-        """Like `Runtime.open`, which is not called then. ``needs`` are the capabilities that the scenario will use."""
+        """Like `Runtime.open`, which is not called then. ``needs`` are the capabilities that the scenario will use, all
+        of them claimed; raises `Unsupported` only where `Runtime.open` does so, too."""
 
 
 @runtime_checkable
@@ -409,7 +419,8 @@ class Runtime(Protocol):
 
     def open(self, scenario: str, seed: int, profile: str) -> Cluster:
         """A cluster of its own for one scenario. ``profile`` is the reading of the lifecycle that it will be judged
-        by; a runtime that has only one behaviour ignores it. Called from several threads."""
+        by; a runtime that has only one behaviour ignores it. Raises `Unsupported` for a profile under which it can
+        do nothing. Called from several threads."""
 
     def close(self) -> None:
         """End of the run: remove whatever is left."""

@@ -238,9 +238,11 @@ class Run:
         policy or another one."""
         cluster = self._cluster
         if not isinstance(cluster, Replicates):
-            raise Unsupported("the runtime has no replication controllers")
+            raise self._lacking("replication", "its cluster has no create_controller()")
         spec = ControllerSpec(name, wanted, policy or self.policy, _containers(workloads))
-        self._act(Action(create_controller=spec), lambda: cluster.create_controller(spec))
+        self._act(
+            Action(create_controller=spec), lambda: cluster.create_controller(spec), "create_controller", "replication"
+        )
         return name
 
     def refused_controller(self, *workloads: Step | Workload, wanted: int = 1, name: str = "rc1") -> None:
@@ -252,16 +254,17 @@ class Run:
         """Tell a replication controller to keep so many pods."""
         cluster = self._cluster
         if not isinstance(cluster, Scales):
-            raise Unsupported("the runtime cannot scale a replication controller")
-        self._act(Action(scale=Scaling(controller, wanted)), lambda: cluster.scale_controller(controller, wanted))
+            raise self._lacking("scaling", "its cluster has no scale_controller()")
+        scaling = Action(scale=Scaling(controller, wanted))
+        self._act(scaling, lambda: cluster.scale_controller(controller, wanted), "scale_controller", "scaling")
 
     def machines(self, *names: str, cloud: bool = True, sync: bool = True) -> None:
         """These are the machines that the node controller is told of, from now on."""
         cluster = self._cluster
         if not isinstance(cluster, ListsNodes):
-            raise Unsupported("the runtime's node controller knows no list of machines")
+            raise self._lacking("node-list", "its cluster has no list_machines()")
         listed = MachineList(names, cloud, sync)
-        self._act(Action(list_machines=listed), lambda: cluster.list_machines(listed))
+        self._act(Action(list_machines=listed), lambda: cluster.list_machines(listed), "list_machines", "node-list")
 
     def restart_controller(self) -> None:
         """Replace the node controller by a new one."""
@@ -270,7 +273,7 @@ class Run:
     def part_of_time_out(self, share: float) -> None:
         """Let this share of the time pass for which a lost node's pods are left as they are."""
         if self._time_out is None:
-            raise Unsupported("the runtime does not say after what time a lost node's pods are given up")
+            raise self._lacking("time-out", "it does not say after what time a lost node's pods are given up")
         self.let_pass(share * self._time_out)
 
     def let_pass(self, seconds: float) -> None:
@@ -288,10 +291,10 @@ class Run:
         return {c.name: c.instance for c in self._pods[pod].containers or ()}
 
     def address(self, pod: str) -> str:
-        """The pod's own network address, as last seen. Raises Unsupported if none was seen."""
+        """The pod's own network address, as last seen."""
         address = self._pods[pod].address if pod in self._pods else None
         if address is None:
-            raise Unsupported(f"the runtime shows no address of pod {pod}")
+            raise self._lacking("network", f"it shows no address of pod {pod}")
         return address
 
     def delete(self, pod: str) -> None:
@@ -299,11 +302,11 @@ class Run:
         self._act(Action(delete_pod=pod), lambda: self._cluster.delete_pod(pod))
 
     def inject(self, kind: str, target: str, container: str | None = None) -> None:
-        """Inject a fault. The scenario is skipped if the runtime cannot do it."""
+        """Inject a fault. The scenario is skipped if the runtime does not claim it."""
         if kind not in self._capabilities:
-            raise Unsupported(f"the runtime cannot {kind}")
+            raise Unsupported(f"the runtime lacks {kind}")
         fault = Fault(kind, target, container)
-        self._act(Action(inject=fault), lambda: self._cluster.inject(fault))
+        self._act(Action(inject=fault), lambda: self._cluster.inject(fault), "inject", kind)
 
     def until(
         self, pod: str, *, phase: str | None = None, restarts: dict[str, int] | None = None,
@@ -351,13 +354,24 @@ class Run:
 
     # --- how it is done ---------------------------------------------------------------------------------------------
 
-    def _act(self, action: Action, do: Callable[[], None]) -> None:
+    def _act(self, action: Action, do: Callable[[], None], method: str = "", capability: str = "") -> None:
+        """Do something; ``capability``, if any, is what it takes, ``method`` what then does it."""
         try:
             do()
         except Refused as error:
             self._history.add(msgspec.structs.replace(action, refused=message(error)), self._now)
             raise
+        except Unsupported as error:
+            if not capability:
+                raise
+            raise self._lacking(capability, f"{method}() raised Unsupported: {message(error)}") from error
         self._history.add(action, self._now)
+
+    def _lacking(self, capability: str, told: str) -> Unsupported | AdapterError:
+        """What to raise where a runtime turns out to lack a capability: if it has claimed it, that was wrong."""
+        if capability in self._capabilities:
+            return AdapterError(f"the runtime claims {capability!r}, but {told}")
+        return Unsupported(f"the runtime lacks {capability}: {told}")
 
     def _wait(self, want: Want, rules: tuple[str, ...]) -> None:
         held = tuple(r.id for prefix in rules for r in registry.select(prefix, self.profile.name))

@@ -747,7 +747,7 @@ def worlds(draw: st.DrawFn) -> World:
 def recorded(world: World, profile: str, fault: str | None = None, length: float = LENGTH) -> list[Record]:
     """The history of a world, as the suite records one (`conformance.runner.run_scenario`)."""
     simulator = Simulator(fault)
-    about = simulator.describe()
+    about = simulator.describe().under(profile)
     history = History()
     header = Header(
         scenario="world", policy=world.policy, profile=profile, runtime=about.name, seed=world.seed,
@@ -756,7 +756,7 @@ def recorded(world: World, profile: str, fault: str | None = None, length: float
     history.add(header, 0.0)
     scenario = Scenario("world", "world", world.policy, (), (), lambda run: None)
     cluster = simulator.open("world", world.seed, profile)
-    if world.reaping and profile == "seed":
+    if world.reaping and "reaping" in about.capabilities:
         cluster.reap()
     run = Run(scenario, PROFILES[profile], cluster, history, about.capabilities, length)
     for deed in world.deeds:

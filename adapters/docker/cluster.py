@@ -12,14 +12,13 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from docker.errors import APIError, NotFound
 
 from adapters.docker import disk, nodes
 from adapters.docker.control import EXPIRY, TIME_OUT, Monitor, NodeRecord, Replication, schedule
-from adapters.docker.engine import CLUSTER, LOST, MEMBER, POD, Engine, complaint, health, remove
+from adapters.docker.engine import CLUSTER, LOST, MEMBER, POD, Engine, complaint, health, is_process_of, remove
 from adapters.docker.floor import BarePod
 from adapters.docker.pods import SANDBOX, Member, Pod
 from conformance.runtime import (
@@ -452,9 +451,10 @@ class DockerCluster:
             except nodes.NodesError as error:
                 raise Refused(f"container {member.spec.name} of {pod.spec.name} does not run: {error}") from error
             return
-        cgroups = Path(f"/proc/{member.pid}/cgroup")
-        if not cgroups.exists() or member.container not in cgroups.read_text():
-            raise Unsupported(f"the processes of the engine at {pod.engine.url} are not this machine's")
+        if not pod.engine.is_here:
+            raise Unsupported(f"the processes of the engine at {pod.engine.url} cannot be killed from here")
+        if not is_process_of(member.container, member.pid):
+            raise Refused(f"container {member.spec.name} of {pod.spec.name} does not run")
         os.kill(member.pid, signal.SIGKILL)
 
     def _switch_disk(self, kind: str, pod: Pod) -> None:

@@ -97,16 +97,13 @@ class Engine:
     lock: threading.Lock = field(default_factory=threading.Lock)
     others: list[str] = field(default_factory=list)
     """Runs that were at work there when this one began."""
+    is_here: bool = False
+    """Its processes are this machine's, and can be killed from here."""
     _disks: Disks | None = None
 
     def labels(self, **more: str) -> dict[str, str]:
         """The labels of whatever this run makes."""
         return {RUN: self.run, OWNER: owner_of(os.getpid()), **more}
-
-    @property
-    def is_local(self) -> bool:
-        """Whether the engine's processes are this machine's."""
-        return self.node is not None or self.url.startswith("unix://")
 
     def disks(self) -> Disks:
         """Disks that can be made to fail, in the folder of an engine of our own: what is mounted there it can see."""
@@ -148,6 +145,7 @@ def connect(url: str, run: str, image: str | None = None, node: Node | None = No
         if node:
             sweep_disks(node.folder)
         engine.image = _given(client, image, url) if image else _made(engine)
+        engine.is_here = os.geteuid() == 0 and (node is not None or _runs_here(engine))
         engine.events = Events(engine)
         engine.events.open()
     except (EngineError, DockerException, *LOST) as error:
@@ -220,6 +218,26 @@ def _full(url: str, error: BaseException) -> str:
     if "no space left" not in str(error):
         return ""
     return f"\nits disk is full: make room there (docker -H {url} system df tells what takes it)"
+
+
+def _runs_here(engine: Engine) -> bool:
+    """Whether a container of the engine is a process of this machine: its address does not tell, as a socket may lead
+    anywhere, and be that of an engine in a PID namespace of its own."""
+    api = engine.client.api
+    container = str(api.create_container(engine.image, ["sleep", "60"], labels=engine.labels())["Id"])
+    try:
+        api.start(container)
+        return is_process_of(container, api.inspect_container(container)["State"]["Pid"])
+    finally:
+        api.remove_container(container, force=True, v=True)
+
+
+def is_process_of(container: str, pid: int) -> bool:
+    """Whether a process of this machine is one of the container's, whose engine calls it so."""
+    try:
+        return container in Path(f"/proc/{pid}/cgroup").read_text()
+    except OSError:  # it has ended, or is somewhere else
+        return False
 
 
 # --- the image -------------------------------------------------------------------------------------------------------

@@ -482,15 +482,31 @@ def test_each_docker_host_is_a_node(pair: list[Node], runtimes: Callable[..., Do
 def test_what_an_engine_of_others_cannot_do_is_skipped_with_the_reason(
     first: Node, runtimes: Callable[..., Docker]
 ) -> None:
+    """Its socket is here, but its processes are not: they are in a PID namespace of their own."""
     runtime = runtimes(f"unix://{first.folder}/docker.sock")
     ids = ("pod_life/the_containers_of_a_pod_work_on_one_node_of_two[Never]",
            "partition/the_kubelet_of_a_running_pod_stops_for_good[Always]",
-           "disk/a_disk_of_a_running_pod_dies[Never]")  # fmt: skip
+           "disk/a_disk_of_a_running_pod_dies[Never]",
+           "restart_policy/a_container_is_killed_from_outside[Never]")  # fmt: skip
     outcomes = {o.scenario.id: o for o in run(runtime, by_id(*ids))}
     assert {o.verdict for o in outcomes.values()} == {Verdict.SKIP}
     reasons = [outcomes[i].reason for i in ids]
     assert reasons[0] == "this needs 2 nodes, and there are 1: give more engines with --docker-host"
     assert "stop-kubelet" in reasons[1] and "break-disk" in reasons[2]
+    assert reasons[3] == (
+        "the runtime lacks kill-container; a process can be killed by root on the engine's own machine only"
+    )
+
+
+def test_the_containers_of_an_engine_of_others_can_be_killed_where_their_processes_are(first: Node) -> None:
+    """The same engine at the same socket, by a command that is in its PID namespace."""
+    command = [*nodes._inside(first.init, "pid", "mount"), sys.executable, "-m", "kubephase", "conform", "--json",
+               "--runtime", "docker", "--docker-host", f"unix://{first.folder}/docker.sock",
+               "--select", "restart_policy/a_container_is_killed_from_outside"]  # fmt: skip
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=LIMIT, env=env)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [result["verdict"] for result in json.loads(done.stdout)["results"]] == ["pass"] * 3
 
 
 # --- engines that cannot be used --------------------------------------------------------------------------------------

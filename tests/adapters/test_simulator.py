@@ -13,6 +13,7 @@ from itertools import pairwise
 
 import pytest
 
+from adapters.simulated_api import DIALECTS
 from adapters.simulator import SimulatedCluster, Simulator, Timing
 from conformance import runtime
 from conformance.runtime import (
@@ -174,6 +175,30 @@ def test_unknown_names_are_refused_with_the_nearest() -> None:
         Simulator().open("test", 1, "v9")
     with pytest.raises(Unsupported):
         world().inject(fault("set-on-fire"))
+
+
+@pytest.mark.parametrize("profile", DIALECTS)
+def test_what_it_claims_under_a_profile_is_never_unsupported_and_what_it_lacks_is(profile: str) -> None:
+    about = Simulator().describe().under(profile)
+    assert about.lacks
+    assert about.lacks.keys() == runtime.CAPABILITIES.keys() - about.capabilities
+    for kind in runtime.FAULTS:
+        cluster = world(profile=profile)
+        cluster.create_pod(pod("Always", RUN_ON))
+        cluster.settle()
+        if kind in about.capabilities:
+            with contextlib.suppress(Refused):  # what was not cut cannot be healed
+                cluster.inject(fault(kind, "n0" if "node" in kind or "kubelet" in kind else "p", "a"))
+        else:
+            with pytest.raises(Unsupported, match=about.lacks[kind]):
+                cluster.inject(fault(kind))
+    if "reaping" in about.capabilities:
+        world(profile=profile).reap()
+    else:
+        with pytest.raises(Unsupported, match=about.lacks["reaping"]):
+            world(profile=profile).reap()
+    shown = [node.phase for node in world(profile=profile).nodes.values()]
+    assert shown == ["Running" if "node-phase" in about.capabilities else None]
 
 
 def test_time_only_passes_as_far_as_asked() -> None:

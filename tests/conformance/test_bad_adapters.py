@@ -253,7 +253,8 @@ def with_(**change: Any) -> Callable[[About], About]:
         with_(capabilities={"events"}),
         with_(capabilities=frozenset({1})), with_(capabilities=frozenset({"flying"})), with_(time_out=float("inf")),
         with_(time_out=float("nan")), with_(time_out=-1.0), with_(time_out="soon"), with_(lacks=None),
-        with_(lacks={"events": 1}), with_(notes=(1,)), with_(notes=3),
+        with_(lacks={"events": 1}), with_(notes=(1,)), with_(notes=3), with_(lacks_under=None),
+        with_(lacks_under={"seed": {"flying": "no wings"}}), with_(lacks_under={"seed": ["events"]}),
     ],
     ids=lambda a: getattr(a, "__name__", type(a).__name__),
 )  # fmt: skip
@@ -284,6 +285,60 @@ def test_one_that_cannot_do_what_it_says_is_an_error_not_a_skip(method: str) -> 
     found = [o for o in outcomes(runtime) if o.scenario.id in runtime.done]
     assert {o.verdict for o in found} == {Verdict.ERROR}
     assert f"{method}() raised Unsupported: no eyes" in found[0].reason
+
+
+@pytest.mark.parametrize(
+    ("method", "capability"),
+    [
+        ("inject", "cut-node"), ("create_controller", "replication"), ("scale_controller", "scaling"),
+        ("list_machines", "node-list"),
+    ],
+)  # fmt: skip
+def test_one_that_claims_what_it_says_it_cannot_do_is_an_error_in_its_own_words(method: str, capability: str) -> None:
+    needs_it = [s for s in selected("seed") if capability in s.needs][:3]
+    runtime = Misbehaves(method, 1, raising(lambda: Unsupported("needs wings")))
+    found = list(run_all(runtime, needs_it, Settings(SEED)))
+    assert runtime.done == {o.scenario.id for o in found}
+    for outcome in found:
+        assert outcome.verdict is Verdict.ERROR
+        told = f"the runtime claims '{capability}', but {method}() raised Unsupported: needs wings"
+        assert outcome.reason.startswith(f"AdapterError: {told}\n")
+
+
+def test_what_cannot_be_provided_for_is_an_error_if_it_was_claimed() -> None:
+    """It is no matter of the profile: `open` does it."""
+
+    class CannotProvide(Simulator):
+        def open_for(self, scenario: str, seed: int, profile: str, needs: Sequence[str]) -> SimulatedCluster:
+            raise Unsupported("needs a broom")
+
+    found = list(run_all(CannotProvide(), selected("seed", ("pod_life",)), Settings(SEED)))
+    for outcome in found:
+        if outcome.scenario.needs:
+            assert outcome.verdict is Verdict.ERROR
+            told = "the runtime claims 'reaping', but open_for() raised Unsupported: needs a broom"
+            assert outcome.reason.startswith(f"AdapterError: {told}\n")
+        else:
+            assert (outcome.verdict, outcome.reason) == (Verdict.SKIP, "needs a broom")
+    assert {o.verdict for o in found} == {Verdict.SKIP, Verdict.ERROR}
+
+
+def test_one_that_does_not_do_the_profile_at_all_is_skipped_whatever_is_needed() -> None:
+    class Other(Simulator):
+        def open(self, scenario: str, seed: int, profile: str) -> SimulatedCluster:
+            raise Unsupported(f"no {profile} here")
+
+    found = outcomes(Other())
+    assert any(o.scenario.needs for o in found)
+    assert {(o.verdict, o.reason) for o in found} == {(Verdict.SKIP, "no seed here")}
+
+
+def test_one_that_has_one_node_only_is_skipped_where_there_are_to_be_two() -> None:
+    """How many nodes there can be is no capability."""
+    runtime = Misbehaves("create_node", 2, raising(lambda: Unsupported("there is one node only")))
+    found = [o for o in outcomes(runtime) if o.scenario.id in runtime.done]
+    assert found
+    assert {(o.verdict, o.reason) for o in found} == {(Verdict.SKIP, "there is one node only")}
 
 
 def test_one_that_does_nothing_though_it_says_it_can_never_passes() -> None:

@@ -19,7 +19,7 @@ from adapters.processes import Processes
 from adapters.simulator import FAULTS, SimulatedCluster, Simulator
 from conformance import runner
 from conformance.deeds import BadStory, Deed, Story, StoryFile, canonical, encoded, load, python, refused, without
-from conformance.explore import Explored, Explorer, Limits
+from conformance.explore import Explored, Explorer, Limits, is_possible
 from conformance.runner import Settings
 from conformance.scenario import selected
 from conformance.verdict import Verdict
@@ -96,6 +96,13 @@ def test_nothing_is_found_in_the_right_build(profile: str) -> None:
     limits = Limits(examples=EXAMPLES)
     told = Explorer(Simulator(), Settings(PROFILES[profile]), limits, lambda _: None).explore()
     assert told.found is None and told.told == EXAMPLES
+
+
+def test_no_story_asks_for_what_the_runtime_lacks_under_the_profile() -> None:
+    lacks = {"v0.17.0": {"kill-sandbox": "its pods have none"}}
+    about = msgspec.structs.replace(Simulator().describe(), lacks_under=lacks)
+    assert is_possible(("kill-sandbox",), about, "seed")
+    assert not is_possible(("kill-sandbox",), about, "v0.17.0")
 
 
 def test_the_same_seed_gives_the_same_story() -> None:

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from adapters.simulator import SimulatedCluster, Simulator
-from conformance import deviations, recordings, runner
+from conformance import deviations, recordings, report, runner
 from conformance.history import ControllerWant, Header, PodWant, Quiescent, Record, Seen
 from conformance.judge import Judgement, judge
 from conformance.runner import NoRuntime, Outcome, Settings, run_all
 from conformance.runtime import About, Cluster, ContainerSeen, FrameSeen, Observation, PodSeen
-from conformance.scenario import selected
+from conformance.scenario import Run, Scenario, selected
 from conformance.verdict import Verdict
 from conformance.wants import controller_is_so, pod_is_so
-from model.profiles import profile
+from conformance.workload import RUN_ON
+from model.profiles import PROFILES, profile
 
 SEED = profile("seed")
 
@@ -77,31 +78,72 @@ def test_why_a_capability_is_lacking_is_told_in_the_verdict() -> None:
     }
 
 
-def test_a_scenario_that_needs_what_the_cluster_has_not_is_skipped_and_says_what() -> None:
-    """The capability is claimed, but the method, or the time-out, is not there. Catches an AttributeError."""
+class Bare(Simulator):
+    """Has nothing but what every runtime has, and shows no address; it claims the capabilities that it is given."""
 
-    class Bare(SimulatedCluster):
-        scale_controller = list_machines = None  # type: ignore[assignment]
+    class OfBare(SimulatedCluster):
+        create_controller = scale_controller = list_machines = None  # type: ignore[assignment]
 
-    class Claims(Simulator):
+        def observe(self, timeout: float) -> Sequence[Observation]:
+            seen = super().observe(timeout)
+            return [msgspec.structs.replace(o, address=None) if isinstance(o, PodSeen) else o for o in seen]
+
+    def __init__(self, *claimed: str) -> None:
+        super().__init__()
+        self.claimed = claimed
+
+    def describe(self) -> About:
+        return About("bare", "1", frozenset({"quiescence", *self.claimed}))
+
+    def open(self, scenario: str, seed: int, profile: str) -> SimulatedCluster:
+        cluster = super().open(scenario, seed, profile)
+        cluster.__class__ = self.OfBare
+        return cluster
+
+
+def _asks_for_an_address(run: Run) -> None:
+    run.node()
+    run.until(run.pod(RUN_ON), phase="Running")
+    run.address("p1")
+
+
+BARE: list[tuple[str, Callable[[Run], object], str]] = [
+    ("replication", lambda run: run.controller(RUN_ON), "its cluster has no create_controller()"),
+    ("scaling", lambda run: run.scale("rc1", 2), "its cluster has no scale_controller()"),
+    ("node-list", lambda run: run.machines("n1"), "its cluster has no list_machines()"),
+    ("time-out", lambda run: run.part_of_time_out(0.5),
+     "it does not say after what time a lost node's pods are given up"),
+    ("network", _asks_for_an_address, "it shows no address of pod p1"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("capability", "ask", "told"), BARE, ids=[capability for capability, _, _ in BARE])
+def test_what_is_not_there_is_skipped_with_what_it_is_and_an_error_if_it_was_claimed(
+    capability: str, ask: Callable[[Run], None], told: str
+) -> None:
+    """The scenario does not say what it needs, as one of a user's may not."""
+    scenario = Scenario("of_a_test", "test", "Always", ("pod.life.not-by-itself",), (), ask)
+    skipped = runner.run_one(Bare(), scenario, Settings(SEED))
+    assert (skipped.verdict, skipped.reason) == (Verdict.SKIP, f"the runtime lacks {capability}: {told}")
+    error = runner.run_one(Bare(capability), scenario, Settings(SEED))
+    assert error.verdict is Verdict.ERROR
+    assert error.reason.startswith(f"AdapterError: the runtime claims '{capability}', but {told}\n")
+
+
+def test_what_a_runtime_lacks_under_one_profile_is_skipped_under_that_one_alone() -> None:
+    class HalfReaper(Simulator):
         def describe(self) -> About:
-            return msgspec.structs.replace(super().describe(), time_out=None)
+            lacks = {"seed": {"reaping": "no reaper here: build it with --reaper"}}
+            return msgspec.structs.replace(super().describe(), lacks_under=lacks)
 
-        def open(self, scenario: str, seed: int, profile: str) -> SimulatedCluster:
-            cluster = super().open(scenario, seed, profile)
-            cluster.__class__ = Bare
-            return cluster
-
-    reasons = {o.scenario.name: o.reason for o in run(Claims(), "replication", "nodecontroller", "pod.partition.waits")}
-    assert reasons["a_replication_controller_that_is_scaled_up_creates_the_difference"] == (
-        "the runtime cannot scale a replication controller"
-    )
-    assert reasons["a_machine_that_the_cloud_lists_becomes_a_node"] == (
-        "the runtime's node controller knows no list of machines"
-    )
-    assert reasons["a_node_that_flaps_keeps_its_pods"] == (
-        "the runtime does not say after what time a lost node's pods are given up"
-    )
+    (reaping,) = selected("seed", ("pod_life/a_pod_that_has_ended_expires_and_nothing_else_does[Never]",))
+    outcome = runner.run_one(HalfReaper(), reaping, Settings(SEED))
+    assert outcome.verdict is Verdict.SKIP
+    assert outcome.reason == "the runtime lacks reaping; no reaper here: build it with --reaper"
+    outcome = runner.run_one(HalfReaper(), reaping, Settings(profile("v0.17.0")))
+    assert outcome.verdict is Verdict.ERROR, "there it has claimed it"
+    data = [report.run_data(HalfReaper().describe(), "x", Settings(p), (), None) for p in map(profile, PROFILES)]
+    assert {d["profile"]: "reaping" in d["capabilities"] for d in data} == {"seed": False, "v0.17.0": True}
 
 
 class Optional(Simulator):

@@ -86,11 +86,22 @@ def test_an_adapter_that_hangs_is_an_error_and_the_run_ends() -> None:
 
 
 def test_a_runtime_that_lacks_a_capability_is_skipped_with_the_reason() -> None:
-    outcomes = run(wrong_runtimes.CannotCut())
+    outcomes = run(wrong_runtimes.CannotKill())
     skipped = {o.scenario.name: o.reason for o in outcomes if o.verdict is Verdict.SKIP}
-    assert "the runtime lacks cut-node" in skipped["the_node_of_a_running_pod_is_cut_off_for_good"]
-    assert "needs root" in skipped["a_container_is_killed_from_outside"]
+    assert skipped["the_node_of_a_running_pod_is_cut_off_for_good"] == "the runtime lacks cut-node"
+    assert skipped["a_container_is_killed_from_outside"] == "the runtime lacks kill-container; needs root"
     assert verdicts(outcomes) == {Verdict.PASS, Verdict.SKIP}
+
+
+def test_a_runtime_that_lacks_what_it_claims_is_an_error_in_its_own_words() -> None:
+    outcomes = run(wrong_runtimes.ClaimsToKill())
+    errors = {o.scenario.name: o for o in outcomes if o.verdict is Verdict.ERROR}
+    assert "a_container_is_killed_from_outside" in errors
+    for outcome in errors.values():
+        assert "kill-container" in outcome.scenario.needs
+        claim = "the runtime claims 'kill-container', but inject() raised Unsupported: needs root"
+        assert outcome.reason.startswith(f"AdapterError: {claim}\n")
+    assert verdicts(outcomes) == {Verdict.PASS, Verdict.ERROR}
 
 
 def test_the_smoke_check_tells_a_wrong_adapter_from_a_wrong_runtime() -> None:

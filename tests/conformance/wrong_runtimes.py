@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 
+import msgspec
+
 from adapters.simulator import SimulatedCluster, Simulator
 from conformance.runtime import About, Fault, Observation, PodSpec, Unsupported
 
@@ -50,8 +52,8 @@ class BreaksOnCreate(Simulator):
         return cluster
 
 
-class CannotCut(Simulator):
-    """An honest runtime that lacks faults: capabilities missing, one refused at run time."""
+class ClaimsToKill(Simulator):
+    """Claims a fault that it then says it cannot do."""
 
     class Limited(SimulatedCluster):
         def inject(self, fault: Fault) -> None:
@@ -59,14 +61,19 @@ class CannotCut(Simulator):
                 raise Unsupported("needs root")
             super().inject(fault)
 
-    def describe(self) -> About:
-        about = super().describe()
-        return About("limited", "1", about.capabilities - {"cut-node", "break-disk"})
-
     def open(self, scenario: str, seed: int, profile: str) -> SimulatedCluster:
         cluster = super().open(scenario, seed, profile)
         cluster.__class__ = self.Limited
         return cluster
+
+
+class CannotKill(ClaimsToKill):
+    """The same, which is honest about it."""
+
+    def describe(self) -> About:
+        about = super().describe()
+        can = about.capabilities - {"kill-container", "cut-node"}
+        return msgspec.structs.replace(about, capabilities=can, lacks={"kill-container": "needs root"})
 
 
 class Blind(Simulator):
