@@ -22,7 +22,7 @@ from typing import Any
 import msgspec
 
 from conformance.coverage import Coverage, add
-from conformance.evidence import NODE_FAULTS, NODE_MENDED
+from conformance.evidence import NODE_MENDED
 from conformance.history import (
     Action,
     BadLine,
@@ -314,7 +314,7 @@ class _Judge:
         if action.refused is not None:
             return
         if action.create_pod:
-            held = case.down | case.ended | case.cordoned
+            held = case.down.keys() | case.ended | case.cordoned
             self.pods.unfit[line] = {name for name in held if self.nodes.is_known_unfit(name)}
         if action.list_machines and action.list_machines.cloud:
             case.ended |= case.listed - set(action.list_machines.machines)
@@ -326,12 +326,10 @@ class _Judge:
             case.cordoned.add(fault.target)
         if fault.kind == "uncordon-node":
             case.cordoned.discard(fault.target)
+        case.down.take(fault)
         if fault.kind == "delete-node":
-            case.down.discard(fault.target)
-        if fault.kind in NODE_FAULTS:
-            case.down.add(fault.target)
+            case.down.pop(fault.target, None)
         if fault.kind in (*NODE_MENDED, "uncordon-node"):
-            case.down.discard(fault.target)
             for unfit in self.pods.unfit.values():
                 unfit.discard(fault.target)
         if fault.kind == "terminate-node":
