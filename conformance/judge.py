@@ -153,6 +153,8 @@ class _Judge:
     goals: list[tuple[int, Goal]] = field(default_factory=list)
     streams: dict[str, _Stream] = field(default_factory=lambda: defaultdict(_Stream))
     ignored: int = 0
+    mended: set[str] = field(default_factory=set)
+    """Nodes that something has mended: that such a one is unfit may be news of before."""
     newest: int = 0
     """The greatest version that a frame of any stream had."""
 
@@ -314,8 +316,8 @@ class _Judge:
         if action.refused is not None:
             return
         if action.create_pod:
-            held = case.down.keys() | case.ended | case.cordoned
-            self.pods.unfit[line] = {name for name in held if self.nodes.is_known_unfit(name)}
+            held = (case.down.keys() | case.ended | case.cordoned) - self.mended
+            self.pods.unfit[line] = {name for name in held if self.nodes.is_unfit_since_fit(name)}
         if action.list_machines and action.list_machines.cloud:
             case.ended |= case.listed - set(action.list_machines.machines)
             case.listed = set(action.list_machines.machines)
@@ -330,6 +332,7 @@ class _Judge:
         if fault.kind == "delete-node":
             case.down.pop(fault.target, None)
         if fault.kind in (*NODE_MENDED, "uncordon-node"):
+            self.mended.add(fault.target)
             for unfit in self.pods.unfit.values():
                 unfit.discard(fault.target)
         if fault.kind == "terminate-node":

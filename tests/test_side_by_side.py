@@ -904,6 +904,13 @@ INNOCENT: dict[str, tuple[Policy, float, tuple[Deed, ...]]] = {
         "Always", 60.0, (NODE, Deed(8.0, "pod", "p1", None, (RUN_ON,)), Deed(0.3, "stop-kubelet", "n1"),
                          Deed(0.0, "cut-node", "n1"), Deed(0.0, "heal-node", "n1"))
     ),
+    "a kubelet that was started again takes pods until its node is known to be down once more": (
+        "Always", 60.0, (NODE, Deed(8.0, "stop-kubelet", "n1"), Deed(4.0, "start-kubelet", "n1"),
+                         Deed(1.0, "stop-kubelet", "n1"), Deed(0.0, "pod", "p1", None, (RUN_ON,)))
+    ),
+    "a node takes pods until it is known to be down, also if it was never seen to be ready": (
+        "Always", 60.0, (NODE, Deed(1.5, "stop-kubelet", "n1"), Deed(0.0, "pod", "p1", None, (RUN_ON,)))
+    ),
     "a node that the cloud does not list is named when the node controller starts again": (
         "Always", 20.0, (NODE, Deed(20.0, "cloud", "n2"), Deed(20.0, "static", "n1")),
     ),

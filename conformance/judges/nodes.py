@@ -203,6 +203,10 @@ class NodeJudge:
         marked = bool(node and node.last and node.last.unschedulable)
         return node is not None and (marked or not any(is_candidate(s) for s in node.states))
 
+    def is_unfit_since_fit(self, name: str) -> bool:
+        """Whether a node was seen to be no candidate after it was one: it is none not just because it is new."""
+        return name in self.fit and self.is_known_unfit(name)
+
     def is_lost(self, name: str | None) -> bool:
         """Whether a node is lost now, by what was done to it or seen of it."""
         node = self.nodes.get(name or "")
