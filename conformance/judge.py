@@ -154,7 +154,7 @@ class _Judge:
     streams: dict[str, _Stream] = field(default_factory=lambda: defaultdict(_Stream))
     ignored: int = 0
     mended: set[str] = field(default_factory=set)
-    """Nodes that something has mended: that such a one is unfit may be news of before."""
+    """Nodes that something has mended, or whose record was deleted: what is seen of them may be of before that."""
     newest: int = 0
     """The greatest version that a frame of any stream had."""
 
@@ -316,8 +316,9 @@ class _Judge:
         if action.refused is not None:
             return
         if action.create_pod:
-            held = (case.down.keys() | case.ended | case.cordoned) - self.mended
-            self.pods.unfit[line] = {name for name in held if self.nodes.is_unfit_since_fit(name)}
+            held = case.down.keys() | case.cordoned
+            fallen = {name for name in held - self.mended if self.nodes.has_fallen(name)}
+            self.pods.unfit[line] = fallen | {name for name in case.ended if self.nodes.has_ended(name)}
         if action.list_machines and action.list_machines.cloud:
             case.ended |= case.listed - set(action.list_machines.machines)
             case.listed = set(action.list_machines.machines)
@@ -331,7 +332,7 @@ class _Judge:
         case.down.take(fault)
         if fault.kind == "delete-node":
             case.down.pop(fault.target, None)
-        if fault.kind in (*NODE_MENDED, "uncordon-node"):
+        if fault.kind in (*NODE_MENDED, "uncordon-node", "delete-node"):
             self.mended.add(fault.target)
             for unfit in self.pods.unfit.values():
                 unfit.discard(fault.target)

@@ -911,6 +911,13 @@ INNOCENT: dict[str, tuple[Policy, float, tuple[Deed, ...]]] = {
     "a node takes pods until it is known to be down, also if it was never seen to be ready": (
         "Always", 60.0, (NODE, Deed(1.5, "stop-kubelet", "n1"), Deed(0.0, "pod", "p1", None, (RUN_ON,)))
     ),
+    "a node takes pods until it is known to have ended, also if it was never seen to be ready": (
+        "Always", 60.0, (NODE, Deed(1.5, "terminate-node", "n1"), Deed(0.0, "pod", "p1", None, (RUN_ON,)))
+    ),
+    "a node whose record comes back is not marked any more": (
+        "Always", 30.0, (Deed(0.0, "cloud", "n1"), Deed(20.0, "cordon-node", "n1"),
+                         Deed(5.0, "pod", "p1", None, (RUN_ON,)), Deed(0.3, "delete-node", "n1"))
+    ),
     "a node that the cloud does not list is named when the node controller starts again": (
         "Always", 20.0, (NODE, Deed(20.0, "cloud", "n2"), Deed(20.0, "static", "n1")),
     ),
