@@ -119,14 +119,13 @@ class Loop:
         self._live = {False: 0, True: 0}
 
 
-@dataclass
+@dataclass(eq=False)
 class _Parcel:
     """An observation under way."""
 
     arrival: float
     content: Observation
     version_of: str | None
-    delivered: bool = False
 
 
 class Wire:
@@ -136,12 +135,13 @@ class Wire:
         self.inbox: list[Observation] = []
         self._loop = loop
         self._last: dict[str, _Parcel] = {}
+        self._under_way: list[_Parcel] = []
 
     def send(self, stream: str, build: Callable[[float], Observation], version_of: str | None = None) -> None:
         """Send what ``build`` makes of the time of arrival. ``version_of`` is the uid of the object that it shows:
         a newer version may take the place of one that has not arrived yet."""
         last = self._last.get(stream)
-        if last and version_of and last.version_of == version_of and not last.delivered and self._skips():
+        if last and version_of and last.version_of == version_of and last in self._under_way and self._skips():
             last.content = build(last.arrival)
             return
         arrival = self._loop.now + self._loop.delay("delivery", self._loop.timing.reordering)
@@ -149,6 +149,7 @@ class Wire:
             arrival = max(arrival, last.arrival)
         parcel = _Parcel(arrival, build(arrival), version_of)
         self._last[stream] = parcel
+        self._under_way.append(parcel)
         self._loop.at(arrival, lambda: self._deliver(parcel))
 
     def collect(self) -> list[Observation]:
@@ -156,9 +157,14 @@ class Wire:
         arrived, self.inbox = self.inbox, []
         return arrived
 
+    def drain(self) -> None:
+        """Let all that is under way arrive."""
+        for parcel in sorted(self._under_way, key=lambda parcel: parcel.arrival):
+            self._deliver(parcel)
+
     def _skips(self) -> bool:
         return self._loop.timing.late_sampling and self._loop.rng.random() < SKIPPED
 
     def _deliver(self, parcel: _Parcel) -> None:
-        parcel.delivered = True
+        self._under_way.remove(parcel)
         self.inbox.append(parcel.content)

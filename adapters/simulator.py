@@ -48,8 +48,8 @@ CUTS: dict[str, Cut] = {"cut-node": "both", "cut-node-inbound": "inbound", "heal
 
 
 class SimulatedCluster:
-    """One simulated world. Implements `conformance.runtime.Cluster`, `Replicates`, `Scales` and `ListsNodes`, and adds
-    what model-based tests need."""
+    """One simulated world. Implements `conformance.runtime.Cluster`, `Replicates`, `Scales`, `ListsNodes` and
+    `Drains`, and adds what model-based tests need."""
 
     def __init__(self, scenario: str, seed: int, profile: str, timing: Timing, replaced: tuple[type, ...] = ()) -> None:
         # A string seeds the same generator in every process; hash() would not.
@@ -166,6 +166,11 @@ class SimulatedCluster:
     def quiescent(self) -> bool:
         """True if nothing is due and nothing is left to be read."""
         return self._loop.idle() and not self._api.wire.inbox
+
+    def drain(self) -> None:
+        """End the world; what it has sent arrives."""
+        self._loop.clear()
+        self._api.wire.drain()
 
     def reap(self) -> None:
         """From now on pods that have ended expire. Raises `Unsupported` for a profile in which nothing does."""

@@ -31,11 +31,15 @@ from conformance.runtime import (
     PodSpec,
 )
 
-NODE_FAULTS = frozenset({"cut-node", "cut-node-inbound", "stop-kubelet"})
-"""Faults that keep a node from being a candidate; they do nothing to what runs there."""
+NODE_MENDED: dict[str, tuple[str, ...]] = {
+    "heal-node": ("cut-node", "cut-node-inbound"),
+    "start-kubelet": ("stop-kubelet",),
+    "restart-kubelet": ("stop-kubelet",),
+}
+"""What ends which faults of a node."""
 
-NODE_MENDED = frozenset({"heal-node", "start-kubelet", "restart-kubelet"})
-"""What ends them."""
+NODE_FAULTS = frozenset(fault for faults in NODE_MENDED.values() for fault in faults)
+"""Faults that keep a node from being a candidate; they do nothing to what runs there."""
 
 POD_FAULTS = frozenset({"kill-container", "kill-by-engine", "kill-sandbox", "out-of-memory", "break-disk"})
 """Faults that end containers of one pod."""
@@ -70,6 +74,20 @@ def _barred(may_die: bool, may_time_out: bool, lives: tuple[bool, ...]) -> froze
     if not any(lives):
         barred.add("liveness_failed")
     return frozenset(barred)
+
+
+class Held(dict[str, set[str]]):
+    """The nodes that faults of ours hold down, each with those of `NODE_FAULTS` that nothing has ended yet: the agent
+    of a node may be stopped while its network is cut, and mending the one does not mend the other."""
+
+    def take(self, fault: Fault) -> None:
+        """A fault is injected, or something that ends some."""
+        if fault.kind in NODE_FAULTS:
+            self.setdefault(fault.target, set()).add(fault.kind)
+        elif fault.target in self:
+            self[fault.target] -= set(NODE_MENDED.get(fault.kind, ()))
+            if not self[fault.target]:
+                del self[fault.target]
 
 
 @dataclass
@@ -109,8 +127,8 @@ class Evidence:
     restarts: list[float] = field(default_factory=list)
     """When the node controller was restarted."""
     outages: dict[str, list[Outage]] = field(default_factory=lambda: defaultdict(list))
-    held: set[str] = field(default_factory=set)
-    """Nodes that a fault of ours holds down, as far as this has been gathered."""
+    held: Held = field(default_factory=Held)
+    """Nodes that faults of ours hold down, as far as this has been gathered."""
     hurt: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     """By pod, when a fault of ours may have ended containers of it."""
     ended_on: set[str] = field(default_factory=set)
@@ -330,16 +348,14 @@ class Evidence:
             self.by_hand.add(fault.target)
         if fault.kind == "break-disk":
             self.broken[fault.target].append(line)
+        self.held.take(fault)
         if fault.kind in NODE_FAULTS:
             self.trouble[fault.target] = float("inf")
-            self.held.add(fault.target)
             outages = self.outages[fault.target]
             if not outages or outages[-1].end < float("inf"):
                 outages.append(Outage(t))
-        if fault.kind in NODE_MENDED:
-            self.held.discard(fault.target)
-            if fault.target in self.trouble:
-                self.trouble[fault.target] = min(line, self.trouble[fault.target])
+        if fault.kind in NODE_MENDED and fault.target in self.trouble and fault.target not in self.held:
+            self.trouble[fault.target] = min(line, self.trouble[fault.target])
 
     def __post_init__(self) -> None:
         self.gatherers: dict[type, Callable[[int, Any], None]] = {

@@ -34,6 +34,7 @@ from hypothesis.database import ExampleDatabase
 from conformance import recordings, runner
 from conformance.coverage import Counted
 from conformance.deeds import OF_NODES, OF_PODS, Deed, Story, canonical, refused, without
+from conformance.evidence import NODE_MENDED
 from conformance.history import Record
 from conformance.judge import Judgement, judge
 from conformance.runner import Settings
@@ -75,9 +76,7 @@ FAMILIES: tuple[Family, ...] = (
 """Kinds of deeds that belong together. A story has a few of these families, so that its deeds meet."""
 
 UNDONE: dict[str, tuple[str, ...]] = {
-    "heal-node": ("cut-node", "cut-node-inbound"),
-    "start-kubelet": ("stop-kubelet",),
-    "restart-kubelet": ("stop-kubelet",),
+    **NODE_MENDED,
     "uncordon-node": ("cordon-node",),
     "mend-disk": ("break-disk", "fill-disk"),
 }
@@ -193,7 +192,7 @@ def _details(draw: st.DrawFn, deed: Deed, scene: _Scene) -> dict[str, Any]:
 PREFIX = dict.fromkeys(OF_NODES, "n") | {"scale": "rc"} | dict.fromkeys(OF_PODS, "p")
 """How the names begin of what a kind of deed is done to."""
 
-NOT_IN = {"seed": ("cordon-node", "uncordon-node", "delete-node"), "v0.17.0": ("break-disk",)}
+NOT_IN = {"seed": ("cordon-node", "uncordon-node"), "v0.17.0": ("break-disk",)}
 """Deeds of which a profile says nothing."""
 
 

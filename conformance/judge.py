@@ -22,7 +22,7 @@ from typing import Any
 import msgspec
 
 from conformance.coverage import Coverage, add
-from conformance.evidence import NODE_FAULTS, NODE_MENDED
+from conformance.evidence import NODE_MENDED
 from conformance.history import (
     Action,
     BadLine,
@@ -153,6 +153,8 @@ class _Judge:
     goals: list[tuple[int, Goal]] = field(default_factory=list)
     streams: dict[str, _Stream] = field(default_factory=lambda: defaultdict(_Stream))
     ignored: int = 0
+    mended: set[str] = field(default_factory=set)
+    """Nodes that something has mended, or whose record was deleted: what is seen of them may be of before that."""
     newest: int = 0
     """The greatest version that a frame of any stream had."""
 
@@ -316,8 +318,9 @@ class _Judge:
         if action.refused is not None:
             return
         if action.create_pod:
-            held = case.down | case.ended | case.cordoned
-            self.pods.unfit[line] = {name for name in held if self.nodes.is_known_unfit(name)}
+            held = case.down.keys() | case.cordoned
+            fallen = {name for name in held - self.mended if self.nodes.has_fallen(name)}
+            self.pods.unfit[line] = fallen | {name for name in case.ended if self.nodes.has_ended(name)}
         if action.list_machines and action.list_machines.cloud:
             case.ended |= case.listed - set(action.list_machines.machines)
             case.listed = set(action.list_machines.machines)
@@ -328,12 +331,11 @@ class _Judge:
             case.cordoned.add(fault.target)
         if fault.kind == "uncordon-node":
             case.cordoned.discard(fault.target)
+        case.down.take(fault)
         if fault.kind == "delete-node":
-            case.down.discard(fault.target)
-        if fault.kind in NODE_FAULTS:
-            case.down.add(fault.target)
-        if fault.kind in (*NODE_MENDED, "uncordon-node"):
-            case.down.discard(fault.target)
+            case.down.pop(fault.target, None)
+        if fault.kind in (*NODE_MENDED, "uncordon-node", "delete-node"):
+            self.mended.add(fault.target)
             for unfit in self.pods.unfit.values():
                 unfit.discard(fault.target)
         if fault.kind == "terminate-node":

@@ -272,7 +272,7 @@ def record(
             raise TypeError(f"the adapter's cluster lacks {', '.join(missing)}")
         run = Run(scenario, profile, cluster, history, about.capabilities, settings.deadline, stop, about.time_out)
         scenario.function(run)
-        run.settle()
+        run.end()
     except DeadlinePassed:
         history.add(End(), history.records[-1].t)  # the goal is in the history, unreached
     except Interrupted:

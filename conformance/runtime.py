@@ -394,6 +394,14 @@ class ListsNodes(Protocol):
 
 
 @runtime_checkable
+class Drains(Protocol):
+    """A cluster that can stop and tell what has happened by then, seen or not: one whose time is virtual."""
+
+    def drain(self) -> None:
+        """End the world: the next `Cluster.observe` returns all that is under way, and nothing more happens."""
+
+
+@runtime_checkable
 class Provides(Protocol):
     """A runtime that has to provide for what a scenario will do to it (machines of its own, say)."""
 

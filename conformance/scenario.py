@@ -44,6 +44,7 @@ from conformance.runtime import (
     ConditionStatus,
     ContainerSpec,
     ControllerSpec,
+    Drains,
     EventSeen,
     Fault,
     ListsNodes,
@@ -351,6 +352,14 @@ class Run:
             self._observe(end - self._now)
         if self._quiescent():
             self._history.add(Quiescent(), self._now)
+
+    def end(self) -> None:
+        """Let things happen until nothing more will. What goes on for ever is broken off, and all that had happened by
+        then is seen: else the status of a container that has ended could be the last line, and the event be missed."""
+        self.settle()
+        if isinstance(self._cluster, Drains):
+            self._ask(self._cluster.drain, "drain")
+            self._observe(0.0)
 
     # --- how it is done ---------------------------------------------------------------------------------------------
 

@@ -891,6 +891,33 @@ INNOCENT: dict[str, tuple[Policy, float, tuple[Deed, ...]]] = {
         "OnFailure", 60.0, (NODE, Deed(0.0, "pod", "p1", None, (BAD,)), Deed(3.0, "stop-kubelet", "n1"),
                             Deed(0.3, "delete-node", "n1"))
     ),
+    "nobody notices the dead disk of a pod whose kubelet is down and whose node has no record": (
+        "Always", 60.0, (NODE, Deed(5.0, "pod", "p1", None, (RUN_ON,)), Deed(10.0, "stop-kubelet", "n1"),
+                         Deed(0.0, "break-disk", "p1"), Deed(3.0, "delete-node", "n1"))
+    ),
+    "a kubelet is down still when the network of its node is healed, and nobody notices the dead disk": (
+        "Always", 60.0, (NODE, Deed(5.0, "pod", "p1", None, (RUN_ON,)), Deed(10.0, "stop-kubelet", "n1"),
+                         Deed(0.0, "cut-node", "n1"), Deed(0.0, "heal-node", "n1"), Deed(0.0, "break-disk", "p1"),
+                         Deed(3.0, "delete-node", "n1"))
+    ),
+    "a kubelet is down still when the network of its node is healed, and its pods are given up": (
+        "Always", 60.0, (NODE, Deed(8.0, "pod", "p1", None, (RUN_ON,)), Deed(0.3, "stop-kubelet", "n1"),
+                         Deed(0.0, "cut-node", "n1"), Deed(0.0, "heal-node", "n1"))
+    ),
+    "a kubelet that was started again takes pods until its node is known to be down once more": (
+        "Always", 60.0, (NODE, Deed(8.0, "stop-kubelet", "n1"), Deed(4.0, "start-kubelet", "n1"),
+                         Deed(1.0, "stop-kubelet", "n1"), Deed(0.0, "pod", "p1", None, (RUN_ON,)))
+    ),
+    "a node takes pods until it is known to be down, also if it was never seen to be ready": (
+        "Always", 60.0, (NODE, Deed(1.5, "stop-kubelet", "n1"), Deed(0.0, "pod", "p1", None, (RUN_ON,)))
+    ),
+    "a node takes pods until it is known to have ended, also if it was never seen to be ready": (
+        "Always", 60.0, (NODE, Deed(1.5, "terminate-node", "n1"), Deed(0.0, "pod", "p1", None, (RUN_ON,)))
+    ),
+    "a node whose record comes back is not marked any more": (
+        "Always", 30.0, (Deed(0.0, "cloud", "n1"), Deed(20.0, "cordon-node", "n1"),
+                         Deed(5.0, "pod", "p1", None, (RUN_ON,)), Deed(0.3, "delete-node", "n1"))
+    ),
     "a node that the cloud does not list is named when the node controller starts again": (
         "Always", 20.0, (NODE, Deed(20.0, "cloud", "n2"), Deed(20.0, "static", "n1")),
     ),

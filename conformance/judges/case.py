@@ -11,7 +11,7 @@ import msgspec
 
 from conformance import oracle
 from conformance.coverage import Counted, Walk, add
-from conformance.evidence import Evidence
+from conformance.evidence import Evidence, Held
 from conformance.verdict import Verdict, worst
 from conformance.wording import printable
 from model.profiles import Profile
@@ -142,8 +142,8 @@ class Case:
     delivery: Counter[str] = field(default_factory=Counter)
     covers: Counter[tuple[str, ...]] = field(default_factory=Counter)
     """How often rules were seen to hold together."""
-    down: set[str] = field(default_factory=set)
-    """Nodes that a fault of ours holds down."""
+    down: Held = field(default_factory=Held)
+    """Nodes that faults of ours hold down, and whose record nobody has deleted since."""
     ended: set[str] = field(default_factory=set)
     """Nodes that an action of ours has ended."""
     cordoned: set[str] = field(default_factory=set)

@@ -203,6 +203,15 @@ class NodeJudge:
         marked = bool(node and node.last and node.last.unschedulable)
         return node is not None and (marked or not any(is_candidate(s) for s in node.states))
 
+    def has_fallen(self, name: str) -> bool:
+        """Whether a node was seen to be a candidate, and then to be none: it is not just that it is new."""
+        return name in self.fit and self.is_known_unfit(name)
+
+    def has_ended(self, name: str) -> bool:
+        """Whether a node was seen to have ended, or to be gone."""
+        node = self.nodes.get(name)
+        return node is not None and node.last is not None and (node.last.deleted or node.last.phase == "Terminated")
+
     def is_lost(self, name: str | None) -> bool:
         """Whether a node is lost now, by what was done to it or seen of it."""
         node = self.nodes.get(name or "")

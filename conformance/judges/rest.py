@@ -41,6 +41,8 @@ class RestJudge:
                            f"is still there though its node {seen.node} has ended", known)  # fmt: skip
             elif seen.phase in pod.TERMINAL:
                 continue
+            elif seen.node in self.case.evidence.held.keys() - self.case.down.keys():
+                continue  # its agent cannot look after it, and a person deleted the record: who does, nobody says
             elif self.case.evidence.disk_surely_died(seen) and self.case.profile.name == "seed":
                 self._owes(("pod.disk.failed", "pod.disk.kills"), name, f"is {seen.phase} though its disk died", known)
             elif seen.node in self.case.down:
@@ -48,7 +50,7 @@ class RestJudge:
                            f"is {seen.phase} though its node {seen.node} is lost and all time-outs are over",
                            known)  # fmt: skip
             elif seen.node is None:
-                unfit = self.case.down | self.case.cordoned
+                unfit = self.case.down.keys() | self.case.cordoned
                 if any(
                     node.last and node.last.name not in unfit and self._only_candidates(node)
                     for node in self.pods.nodes.nodes.values()
@@ -56,7 +58,7 @@ class RestJudge:
                     self._owes(
                         self.case.held("pod.binding.scheduler"), name, "is not bound though a node could take it", known
                     )
-            elif seen.node not in self.case.evidence.held:  # one whose record is gone, too, may not be looked after
+            else:
                 self._containers(known, name)
 
     def _addresses(self) -> None:

@@ -50,7 +50,7 @@ ERRORS: list[Callable[[], BaseException]] = [
     lambda: MemoryError(WORDS), lambda: UnicodeDecodeError("utf-8", b"\xff", 0, 1, WORDS), lambda: Refused(WORDS),
     lambda: TimeoutError(WORDS),
 ]  # fmt: skip
-CLUSTER = ("create_node", "create_pod", "inject", "observe", "quiescent", "close")
+CLUSTER = ("create_node", "create_pod", "inject", "observe", "quiescent", "drain", "close")
 
 
 class Misbehaves(Simulator):

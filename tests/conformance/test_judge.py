@@ -264,24 +264,44 @@ def test_a_judge_that_breaks_is_an_error_never_a_pass(monkeypatch: pytest.Monkey
 # --- the right runtime is not accused -------------------------------------------------------------------------------
 
 
-def ended_node(*between: NodeSeen) -> Judgement:
-    """A node is ended before it has checked in; then a pod is created, and bound to it."""
+NEW = NodeSeen(0, "n1", "n1", "Pending")
+UP = NodeSeen(0, "n1", "n1", "Running", "True", "True")
+DOWN = NodeSeen(0, "n1", "n1", "Running", "False", "Unknown")
+ENDED = NodeSeen(0, "n1", "n1", "Terminated")
+
+
+def unfit_node(
+    fault: str, before: NodeSeen, since: tuple[NodeSeen, ...], after: tuple[NodeSeen, ...] = ()
+) -> Judgement:
+    """What is seen of a node before something is done to it, and since; then a pod is created, and bound to it after
+    something more is seen."""
     spec = PodSpec("p", "Never", (ContainerSpec("c1", (RunOn(),)),))
-    pending = NodeSeen(0, "n1", "n1", "Pending")
-    asked: list[Record] = [Action(create_node="n1"), Seen(what=pending), Action(inject=Fault("terminate-node", "n1"))]
-    bound: list[Record] = [
+    records: list[Record] = [
+        Header(scenario="s"),
+        Action(create_node="n1"),
+        Seen(what=before),
+        Action(inject=Fault(fault, "n1")),
+        *(Seen(what=node) for node in since),
         Action(create_pod=spec),
         Seen(what=pod(0, "Pending", node=None)),
-        *(Seen(what=n) for n in between),
+        *(Seen(what=node) for node in after),
+        Seen(what=pod(0, "Pending")),
+        End(),
     ]
-    records: list[Record] = [Header(scenario="s"), *asked, *bound, Seen(what=pod(0, "Pending")), End()]
     return judge(recordings.of_records("made", numbered(records)), SEED)
 
 
-def test_a_node_that_has_ended_is_no_candidate_unless_it_is_seen_as_one_since() -> None:
-    """What it had sent before it ended may still come in. Found by exploration."""
-    assert "pod.binding.candidate" in broken(ended_node())
-    assert "pod.binding.candidate" not in broken(ended_node(NodeSeen(0, "n1", "n1", "Running", "True", "True")))
+@pytest.mark.parametrize(("fault", "since"), [("terminate-node", ENDED), ("cut-node", DOWN)])
+def test_a_node_is_no_candidate_once_it_is_seen_to_be_none_any_more(fault: str, since: NodeSeen) -> None:
+    """Unless it is seen as one again. Found by exploration."""
+    assert "pod.binding.candidate" in broken(unfit_node(fault, UP, (since,)))
+    assert "pod.binding.candidate" not in broken(unfit_node(fault, UP, (since,), (UP,)))
+
+
+@pytest.mark.parametrize("fault", ["terminate-node", "cut-node", "stop-kubelet"])
+def test_a_node_that_was_seen_to_be_new_may_have_been_a_candidate_since(fault: str) -> None:
+    """For a while, before it was known to be none, and the news of that are under way. Found by exploration."""
+    assert "pod.binding.candidate" not in broken(unfit_node(fault, NEW, ()))
 
 
 def test_the_trouble_of_a_node_that_is_gone_is_known_as_long_as_there_are_pods_on_it() -> None:
