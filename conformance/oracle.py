@@ -48,20 +48,19 @@ def closure(profile: str, policy: str, belief: tuple[tuple[str, Members], ...], 
     """Everything that silent steps lead to from ``belief``, without the events in ``barred``."""
     count = len(belief[0][1])
     net = _network(profile, policy, count)
+    vectors = [vector for vector in net.vectors if not (vector.label in barred or vector.name in barred)]
     reached: dict[str, Members] = dict(belief)
-    pending = True
+    pending = list(reached)
     while pending:
-        pending = False
-        for record, members in list(reached.items()):
-            for vector in net.vectors:
-                if vector.label in barred or vector.name in barred:
-                    continue
-                for target, after in _image(net, vector, record, members):
-                    before = reached.get(target, (frozenset(),) * count)
-                    merged = tuple(a | b for a, b in zip(before, after, strict=True))
-                    if merged != before or target not in reached:
-                        reached[target] = merged
-                        pending = True
+        record = pending.pop(0)
+        for vector in vectors:
+            for target, after in _image(net, vector, record, reached[record]):
+                before = reached.get(target, (frozenset(),) * count)
+                merged = tuple(a | b for a, b in zip(before, after, strict=True))
+                if merged != before or target not in reached:
+                    reached[target] = merged
+                    if target not in pending:
+                        pending.append(target)
     return reached
 
 
@@ -92,6 +91,7 @@ def _image(net: Network, vector: Vector, record: str, members: Members) -> list[
     return [(target, tuple(allowed)) for target in records] if all(allowed) else []
 
 
+@functools.lru_cache(EXPLAINED)
 def _step(table: Table, states: frozenset[Tagged], event: str, *, stay: bool) -> frozenset[Tagged]:
     after: set[Tagged] = set()
     for state, tag in states:
