@@ -168,6 +168,8 @@ class Walk:
 
     def forget_unused(self) -> None:
         """Forget the places that no object is at, and give new numbers to the others."""
+        for name in list(self.moving):
+            self.standing(name)
         used = {0: 0, **{number: place for place, number in enumerate(sorted({*self.at.values()} - {0}), 1)}}
         self.known = [self.known[number] for number in used]
         self.numbers = {frozenset(places.items()): number for number, places in enumerate(self.known)}
