@@ -173,6 +173,16 @@ def test_thirty_containers_are_judged_at_once() -> None:
     assert of(*steps, pod(3, "Pending", *running)).verdict is Verdict.FAIL
 
 
+def test_what_is_wrong_with_a_status_is_told_when_it_comes_and_not_again_with_news_of_another_container() -> None:
+    lost = ContainerSeen("c1", "running", restarts=0, last_exit_code=1)
+    frames = [
+        pod(at, "Running", "running", other, policy="Always") for at, other in enumerate(("running", "terminated"))
+    ]
+    told = [msgspec.structs.replace(f, containers=(lost, *(f.containers or ())[1:])) for f in frames]
+    wrong = [f for f in of(*told).findings if "restart count is 0" in f.reason]
+    assert [(f.line, f.verdict) for f in wrong] == [(1, Verdict.FAIL)]
+
+
 # --- nodes ----------------------------------------------------------------------------------------------------------
 
 
