@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import http
 import itertools
@@ -10,7 +11,7 @@ import queue
 import signal
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -49,6 +50,10 @@ GONE = 6.0
 UNCLEAR = 1.5
 """Seconds to wait for the kernel's word on whether a process that got SIGKILL was out of memory."""
 
+NOT_STARTED = "unable to start container process"
+"""What an engine's internal error says of a process that it could not start in a container that is ending. That there
+is no such program is an error of another kind."""
+
 HOGS = """
 echo 1000 > /proc/1/oom_score_adj
 for i in 1 2 3 4 5 6 7 8 9 10 11 12; do
@@ -62,6 +67,18 @@ kernel's victim is the container's main process."""
 
 class EngineGone(Exception):
     """An engine went away in the middle of a run."""
+
+
+@contextlib.contextmanager
+def refused_if_it_ends(what: str) -> Iterator[None]:
+    """A container may have ended, or be ending, when something is done to it: then nothing is done."""
+    try:
+        yield
+    except APIError as error:
+        not_started = error.is_server_error() and NOT_STARTED in str(error.explanation)
+        if error.status_code != http.HTTPStatus.CONFLICT and not not_started:
+            raise
+        raise Refused(f"{what} does not run: {error.explanation}") from error
 
 
 class DockerCluster:
@@ -136,20 +153,18 @@ class DockerCluster:
                 self._kill(*self._running(fault))
             case "kill-by-engine":
                 pod, member = self._running(fault)
-                pod.api.kill(member.container)
+                with refused_if_it_ends(f"container {fault.container} of {fault.target}"):
+                    pod.api.kill(member.container)
             case "out-of-memory":
                 pod, member = self._running(fault)
-                pod.api.exec_start(pod.api.exec_create(member.container, ["sh", "-c", HOGS])["Id"], detach=True)
+                with refused_if_it_ends(f"container {fault.container} of {fault.target}"):
+                    pod.api.exec_start(pod.api.exec_create(member.container, ["sh", "-c", HOGS])["Id"], detach=True)
             case "kill-sandbox":
                 pod = self._pod(fault.target)
                 if not pod.is_started:
                     raise Refused(f"pod {fault.target} does not run")
-                try:
+                with refused_if_it_ends(f"the sandbox of pod {fault.target}"):
                     pod.api.kill(pod.sandbox)
-                except APIError as error:
-                    if error.status_code != http.HTTPStatus.CONFLICT:
-                        raise
-                    raise Refused(f"the sandbox of pod {fault.target} does not run: {error.explanation}") from error
             case "break-disk" | "fill-disk" | "mend-disk":
                 self._switch_disk(fault.kind, self._pod(fault.target))
             case "restart-controller":

@@ -33,7 +33,7 @@ from adapters.docker.runtime import Docker
 from conformance import recordings, runner
 from conformance.judge import judge
 from conformance.runner import Outcome, Settings, run_all
-from conformance.runtime import ContainerSpec, FrameSeen, PodSeen, PodSpec
+from conformance.runtime import ContainerSpec, Fault, FrameSeen, PodSeen, PodSpec, Refused
 from conformance.scenario import Run, Scenario, all_scenarios
 from conformance.verdict import Verdict
 from conformance.workload import RUN_ON, Exit, RunOn
@@ -507,6 +507,33 @@ def test_the_containers_of_an_engine_of_others_can_be_killed_where_their_process
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=LIMIT, env=env)
     assert done.returncode == 0, done.stdout + done.stderr
     assert [result["verdict"] for result in json.loads(done.stdout)["results"]] == ["pass"] * 3
+
+
+def test_a_fault_for_a_container_that_is_ending_is_refused(
+    first: Node, runtimes: Callable[..., Docker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between what was last seen of it and the fault it may end. Catches an engine's error that is taken for ours."""
+    cluster = runtimes(first.url).open("ends", 1, "seed")
+    cluster.create_node("n1")
+    cluster.create_pod(PodSpec("p1", "Never", (ContainerSpec("c1", RUN_ON),)))
+    fault = Fault("out-of-memory", "p1", "c1")
+
+    def running() -> Any:
+        cluster.observe(0.1)
+        with contextlib.suppress(Refused):
+            return cluster._running(fault)
+
+    def is_refused(kind: str) -> bool:
+        try:
+            cluster.inject(Fault(kind, "p1", "c1"))
+        except Refused as error:
+            return "container c1 of p1 does not run" in str(error)
+        return False
+
+    seen = until(running, "the container runs")
+    monkeypatch.setattr(cluster, "_running", lambda _: seen)
+    until(lambda: is_refused("out-of-memory"), "it has ended, or is about to")
+    until(lambda: is_refused("kill-by-engine"), "it has ended")
 
 
 # --- engines that cannot be used --------------------------------------------------------------------------------------
