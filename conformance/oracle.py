@@ -368,9 +368,8 @@ class PodOracle:
             status = named(seen.containers or (), name)
             if status is None or self._matching(name, states, seen):
                 continue
-            counts = ("pod.restart.counted", "pod.restart.count-reconstructed")
             unbound = all(pod.standing(record) == "Unbound" for record in placed)
-            rules = self._broken_by(place, status) or self.held(*(("pod.binding.scheduler",) if unbound else counts))
+            rules = self._broken_by(place, status) or self.held(*(("pod.binding.scheduler",) if unbound else COUNTED))
             allowed = ", ".join(sorted({t[0] for t in states if self._tag_possible(t[1])}))
             return Explanation({}, f"container {name} {told(status)}", rules, allowed)
         return Explanation({}, "the containers do not fit together", self.held("pod.concept.unit"), "")
@@ -435,6 +434,9 @@ RESTART_RULES = {
     "OOMKilled": ("pod.restart.oom",),
 }
 """What the restart policy says of a container that ended so; the policy's own name completes the id."""
+
+COUNTED = ("pod.restart.counted", "pod.restart.count-reconstructed")
+"""The rules by which restarts are counted: one in each profile."""
 
 
 def held(profile: Profile, rules: tuple[str, ...]) -> tuple[str, ...]:

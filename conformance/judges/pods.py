@@ -13,8 +13,8 @@ from conformance.engine import EngineOracle, Ledger
 from conformance.exits import Exit, Exits
 from conformance.judges.case import GONE, UNSEEN, Case
 from conformance.judges.nodes import NodeJudge
-from conformance.judges.statuses import StatusJudge
-from conformance.oracle import PodOracle
+from conformance.judges.statuses import News, StatusJudge
+from conformance.oracle import COUNTED, PodOracle
 from conformance.recent import Recent
 from conformance.recordings import Entry
 from conformance.runtime import ContainerSeen, ControllerSeen, EngineSeen, PodSeen, SandboxSeen
@@ -23,9 +23,6 @@ from model.lts.table import Row
 
 PHASE_TABLE = frozenset(rule for decision in pod.DECISIONS for rule in decision.rules if rule.startswith("pod.phase."))
 """The rules by which the phase is made of the containers' states."""
-
-COUNTED = ("pod.restart.counted", "pod.restart.count-reconstructed")
-"""The rules by which restarts are counted: one in each profile."""
 
 
 RETIRED = 100_000
@@ -498,7 +495,7 @@ class PodJudge:
             return
         step = known.engine.take(seen, self.case.evidence.barred(known.first))
         if step.were:
-            rules = step.broken or self.case.held("pod.restart.counted", "pod.restart.count-reconstructed")
+            rules = step.broken or self.case.held(*COUNTED)
             reason = f"the engine tells '{seen.action}' of container {seen.container}"
             self.case.fail(rules, f"pod {seen.pod}", reason, line, 0, ", ".join(step.were))
         for row in step.rows:
@@ -544,10 +541,6 @@ class PodJudge:
         if was and was.instance and status.instance == was.instance and now > before:
             return f"the restart count grows to {now}, but it is the same incarnation"
         return ""
-
-
-News = tuple[ContainerSeen, ContainerSeen | None]
-"""A status of a container that is another one than before, and the one before."""
 
 
 def _news(seen: PodSeen, before: PodSeen | None) -> list[News]:

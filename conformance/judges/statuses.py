@@ -22,6 +22,9 @@ from model import container
 SECOND = 1.0
 """Times in a status are cut to whole seconds."""
 
+News = tuple[ContainerSeen, ContainerSeen | None]
+"""A status of a container that is another one than before, and the one before."""
+
 
 @dataclass
 class Account:
@@ -52,7 +55,7 @@ class StatusJudge:
             born.append(seen.instance)
             del born[: -recent.MOST]
 
-    def take(self, entry: Entry, seen: PodSeen, news: Iterable[tuple[ContainerSeen, ContainerSeen | None]]) -> None:
+    def take(self, entry: Entry, seen: PodSeen, news: Iterable[News]) -> None:
         """Judge the statuses that are new in one observation of a pod, each beside the one before. Only a frame of the
         API has all that a status must have."""
         if not entry.framed:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from conformance.exits import Exit as KnownExit
 from conformance.judges.case import Case
 from conformance.judges.pods import KnownPod, PodJudge
+from conformance.oracle import COUNTED
 from conformance.runtime import PodSpec
 from conformance.workload import Exit, OutOfMemory, Put, Reach, Step, Take, UseDisk, step_of
 
@@ -58,7 +59,7 @@ class WorkloadJudge:
         blamed = (rule, *runs_on) if (end.code or 0) in KILLED_CODES else rules[1:] or rules
         if any(end.code in _expected_codes(step_of(workload, before)) for before in range(number)):
             reason += ", as an earlier one should"
-            blamed = (*blamed, *self.case.held("pod.restart.counted", "pod.restart.count-reconstructed"))
+            blamed = (*blamed, *self.case.held(*COUNTED))
         self.case.fail(blamed, f"pod {spec.name}", reason, end.line, 0, allowed)
 
     def _runs_on(self, known: KnownPod) -> tuple[str, ...]:
